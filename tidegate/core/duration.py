@@ -1,0 +1,69 @@
+"""Durations as people write them: `500ms`, `10s`, `1m`, `1h30m`, `2d`. Every place of every document parses them here."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+from tidegate.core.errors import Invalid
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_MEND = "Write a number with a unit, as 500ms, 10s, 5m, 1h30m or 2d."
+LONGEST = timedelta(days=366)
+
+
+def parse_duration(text: object) -> timedelta:
+    """Reads `1h30m` as a timedelta. Raises Invalid for anything else, also for a bare number: seconds or minutes?"""
+    if isinstance(text, timedelta):
+        return _bounded(text, str(text))
+    if not isinstance(text, str):
+        raise Invalid(f"{text!r} is not a duration.", _MEND)
+    compact = re.sub(r"\s+", "", text)
+    if compact == "0":
+        return timedelta(0)
+    parts = list(_PART.finditer(compact))
+    if not parts or "".join(part.group(0) for part in parts) != compact or len(compact) > 40:
+        raise Invalid(f"{text[:60]!r} is not a duration.", _MEND)
+    seconds = sum(float(part.group(1)) * _UNITS[part.group(2)] for part in parts)
+    if seconds > LONGEST.total_seconds():
+        raise Invalid(f"{text!r} is longer than a year.", "Write a shorter duration.")
+    return timedelta(seconds=seconds)
+
+
+def _bounded(span: timedelta, text: str) -> timedelta:
+    if not timedelta(0) <= span <= LONGEST:
+        raise Invalid(f"{text} is not between 0 and a year.", _MEND)
+    return span
+
+
+def say_duration(span: timedelta) -> str:
+    """Writes a timedelta so that `parse_duration` reads the same back: `1h30m`, `10s`, `500ms`, `0s`."""
+    left = round(span.total_seconds() * 1000)
+    if left <= 0:
+        return "0s"
+    said = ""
+    for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
+        count, left = divmod(left, size)
+        if count:
+            said += f"{count}{unit}"
+    return said
+
+
+def _validate(value: Any) -> timedelta:
+    try:
+        return parse_duration(value)
+    except Invalid as wrong:
+        raise ValueError(str(wrong)) from wrong
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_validate),
+    PlainSerializer(say_duration, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^(0|([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+)$", "examples": ["10s", "5m", "1h30m"]}),
+]
+"""A timedelta that documents write as `10s`."""

@@ -1,0 +1,56 @@
+"""The one tree of errors.
+
+`Refused`: asked for something impossible; asking again will not help.
+`Unreachable`: the world did not answer; we try again.
+
+Each says what happened, with its values, and how to mend it. The API answers both sentences as an RFC 9457 problem
+document, the CLI prints them.
+"""
+
+from __future__ import annotations
+
+
+class TidegateError(Exception):
+    """What went wrong (`what`, one sentence with its values) and what to do about it (`mend`)."""
+
+    def __init__(self, what: str, mend: str) -> None:
+        super().__init__(what, mend)
+        self.what = what
+        self.mend = mend
+
+    def __str__(self) -> str:
+        return f"{self.what}\n{self.mend}"
+
+
+class Refused(TidegateError):
+    """Asked for something impossible; asking again will not help."""
+
+
+class NotFound(Refused):
+    """Nothing is known under this name."""
+
+
+class Conflict(Refused):
+    """It collides with something that is under way or already there."""
+
+
+class Invalid(Refused):
+    """A document or an argument is not what it should be. `where` is its place, as `alarms[0].above`."""
+
+    def __init__(self, what: str, mend: str, where: str = "") -> None:
+        super().__init__(what, mend)
+        self.where = where
+
+
+class Stale(TidegateError):
+    """Somebody else wrote this rollout since it was read. Read it again; nothing was changed."""
+
+    def __init__(self, rollout: str) -> None:
+        super().__init__(f"{rollout} was changed by somebody else meanwhile.", "Read it again and repeat.")
+
+
+class Unreachable(TidegateError):
+    """The world did not answer; we try again."""
+
+    def __init__(self, what: str, mend: str = "Nothing was changed; it is tried again by itself.") -> None:
+        super().__init__(what, mend)
