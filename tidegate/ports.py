@@ -14,6 +14,8 @@ from typing import Protocol
 
 from tidegate.core.exposure import NONE, Exposure
 from tidegate.core.service import Service
+from tidegate.core.setting import UNSEEN as UNSEEN
+from tidegate.core.setting import Applied as Applied
 from tidegate.core.tally import Tally
 
 # --- Tasks ------------------------------------------------------------------------------------------------------------
@@ -99,19 +101,6 @@ class Routing:
     stable: Side | None
     slot: Side | None
     exposure: Exposure = NONE
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What the router (or any lever) has acknowledged. None: cannot be seen, or not acknowledged yet. "" is empty."""
-
-    exposure: Exposure | None = None
-    stable: str | None = None  # version in the stable side
-    slot: str | None = None  # version in the candidate's slot
-    salt: str | None = None
-
-
-UNSEEN = Applied()
 
 
 class Slot(StrEnum):

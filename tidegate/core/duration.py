@@ -64,6 +64,12 @@ Duration = Annotated[
     timedelta,
     BeforeValidator(_validate),
     PlainSerializer(say_duration, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": r"^(0|([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+)$", "examples": ["10s", "5m", "1h30m"]}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^(0|([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+)$",
+            "examples": ["10s", "5m", "1h30m"],
+        }
+    ),
 ]
 """A timedelta that documents write as `10s`."""

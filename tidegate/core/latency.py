@@ -25,7 +25,8 @@ def _edges() -> tuple[int, ...]:
 
 
 EDGES = _edges()
-"""Lower edges of the bins in microseconds, 100 us to 990 s. Bin i holds EDGES[i] <= latency < EDGES[i+1]; bin 0 also what is faster."""
+"""Lower edges of the bins in microseconds, 100 us to 990 s. Bin i holds EDGES[i] <= latency < EDGES[i+1]; bin 0 holds
+what is faster, too."""
 
 
 def bin_of(microseconds: float) -> int:

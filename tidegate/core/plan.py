@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from itertools import pairwise
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
@@ -79,6 +80,7 @@ class Plan:
     rollback_drain: timedelta = timedelta(0)
     keep_baseline: timedelta = timedelta(minutes=5)
     if_firing: IfFiring = IfFiring.REFUSE
+    guarded: bool = True  # False for a way back by a person: guards must not send it forth again
 
     @property
     def duration(self) -> timedelta:
@@ -198,7 +200,7 @@ class PlanFile(Document):
         steps = [Step(Exposure(min(step.exposure, most)), step.hold, step.gate, step.hook) for step in self._shape()]
         if steps[-1].exposure < most:
             steps.append(Step(most))
-        for before, after in zip(steps, steps[1:], strict=False):
+        for before, after in pairwise(steps):
             if after.exposure < before.exposure:
                 raise _wrong(
                     f"the plan falls from {before.exposure} to {after.exposure}.",

@@ -198,13 +198,21 @@ def fill(text: str, *, port: int, version: str, service: str, task: str) -> str:
     """Puts the task's values into a command word or an environment value."""
     values = {"port": str(port), "version": version, "service": service, "task": task}
     parts = re.split(r"(\{\{|\}\}|\{[a-z]+\})", text)
-    return "".join({"{{": "{", "}}": "}"}.get(part) or values.get(part.strip("{}"), part) if part[:1] in "{}" and part else part for part in parts)
+    return "".join(
+        {"{{": "{", "}}": "}"}.get(part) or values.get(part.strip("{}"), part) if part[:1] in "{}" and part else part
+        for part in parts
+    )
 
 
 class On(Document):
     """Who is told when a rollout starts, is rolled back, completes, or waits for a person."""
 
-    events: tuple[Literal["started", "rolled_back", "completed", "waiting"], ...] = ("started", "rolled_back", "completed", "waiting")
+    events: tuple[Literal["started", "rolled_back", "completed", "waiting"], ...] = (
+        "started",
+        "rolled_back",
+        "completed",
+        "waiting",
+    )
     webhook: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
     command: tuple[str, ...] | None = None
     """Gets the event as JSON on its standard input, and TIDEGATE_EVENT, TIDEGATE_ROLLOUT, TIDEGATE_SERVICE, TIDEGATE_REASON."""

@@ -1,0 +1,411 @@
+"""The rules of a rollout. The engine calls `decide` at every tick; nothing else changes a phase.
+
+1.  Before the end, a bad verdict, an abort or a passed deadline leads to rolling_back, from every phase.
+2.  Wanted exposure is computed from phase and step. Inside a rollout it grows or holds; it falls only to zero.
+3.  The hold begins when the exposure is *seen* applied, not when it was asked for.
+4.  Only watched time counts: a controller that was down for an hour adds at most one gap.
+5.  Cannot see is not fine: while blind the clock stops, and after `patience` the plan decides.
+6.  No data is something else: a quiet night is no failure, and the plan decides what it is.
+7.  Nothing blocks a rollback: no gate, hook, pause or router error. It is asked for until seen.
+8.  Whatever is applied other than wanted is put back.
+9.  The winner is handed over in three steps, each seen before the next: it becomes the stable side, the weight returns
+    to zero, the slot is emptied. A crash between any two, and a router restarted on a broken file, harm nobody.
+10. The loser's tasks stay a while (`keep_baseline`), and go when nobody needs them.
+
+preparing -> shifting <-> watching --(last step watched)--> completed
+    |            |            |
+    +------------+------------+-----> rolling_back -------> rolled_back
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from tidegate.core.duration import say_duration
+from tidegate.core.exposure import NONE, Exposure
+from tidegate.core.plan import Hook, Plan, Step, Unsure
+from tidegate.core.setting import UNSEEN, Applied, Setting
+from tidegate.core.verdict import GOOD, Cause, Judgement, Verdict
+
+
+class Phase(StrEnum):
+    PREPARING = "preparing"
+    SHIFTING = "shifting"
+    WATCHING = "watching"
+    ROLLING_BACK = "rolling_back"
+    COMPLETED = "completed"
+    ROLLED_BACK = "rolled_back"
+
+
+class Tidy(StrEnum):
+    """What an ended rollout still owes."""
+
+    HAND_OVER = "hand_over"  # the winner becomes the stable side
+    UNWEIGH = "unweigh"  # the weight of the slot returns to zero
+    EMPTY = "empty"  # the slot is emptied
+    KEEP = "keep"  # the loser's tasks wait, for a quick way back
+    RETIRE = "retire"  # the loser's tasks end
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided last, and why. A new record is written when this changes, not at every tick."""
+
+    kind: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """Moves the exposure of `subject` from `baseline` to `candidate`. `baseline` is "" for a first version."""
+
+    id: str
+    subject: str
+    baseline: str
+    candidate: str
+    salt: str
+    plan: Plan
+    by: str
+    created: datetime
+    ticked: datetime
+    lever: str = "traffic"
+    phase: Phase = Phase.PREPARING
+    step: int = 0
+    watched: timedelta = timedelta(0)  # of this step, with the exposure seen and a verdict to be had
+    elapsed: timedelta = timedelta(0)  # against the deadline: pauses and gates do not count
+    blind: timedelta = timedelta(0)  # without a break
+    paused: bool = False
+    hook_passed: bool = False  # of this step
+    unverified: tuple[int, ...] = ()  # steps that were left without enough data
+    waiting: str = ""  # for what a person is needed; "" when for nothing
+    reason: str = ""  # why it is rolled back; "" while it is not
+    tidy: Tidy = Tidy.DONE  # meaningful once ended
+    ended: datetime | None = None
+    decision: Decision = field(default_factory=lambda: Decision("started"))
+
+    @property
+    def in_flight(self) -> bool:
+        return self.phase not in (Phase.COMPLETED, Phase.ROLLED_BACK)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the lever is free for the next rollout of this subject."""
+        return not self.in_flight and self.tidy in (Tidy.KEEP, Tidy.RETIRE, Tidy.DONE)
+
+    @property
+    def tidied(self) -> bool:
+        return not self.in_flight and self.tidy is Tidy.DONE
+
+    @property
+    def first(self) -> bool:
+        """The first version of a subject skips the steps: there is nothing to protect."""
+        return not self.baseline
+
+    @property
+    def now_at(self) -> Step | None:
+        return self.plan.steps[self.step] if self.phase in (Phase.SHIFTING, Phase.WATCHING) else None
+
+    @property
+    def wanted(self) -> Exposure:
+        return self.now_at.exposure if self.now_at else NONE
+
+    @property
+    def loser(self) -> str:
+        """The version that goes; "" while that is open, or when there is none."""
+        match self.phase:
+            case Phase.COMPLETED:
+                return self.baseline
+            case Phase.ROLLED_BACK:
+                return self.candidate
+            case _:
+                return ""
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """The versions whose tasks must run for this rollout."""
+        both = {self.baseline, self.candidate} - {""}
+        if self.tidied or (not self.in_flight and self.tidy is Tidy.RETIRE):
+            both -= {self.loser}
+        return frozenset(both)
+
+    @property
+    def setting(self) -> Setting:
+        """What the lever should apply now (rule 9 is the middle of this)."""
+        winner = self.candidate if self.phase is Phase.COMPLETED else self.baseline
+        if not self.in_flight and self.tidy is Tidy.HAND_OVER:
+            return Setting(winner, self.candidate, self.plan.steps[-1].exposure if self.baseline else NONE, self.salt)
+        if not self.in_flight and self.tidy is Tidy.UNWEIGH:
+            return Setting(winner, self.candidate, NONE, self.salt)
+        if not self.in_flight:
+            return Setting(winner, "", NONE, self.salt)
+        return Setting(self.baseline, self.candidate, self.wanted, self.salt)
+
+
+class Ready(StrEnum):
+    YES = "yes"
+    NOT_YET = "not_yet"
+    FAILED = "failed"
+    UNSEEN = "unseen"
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether the candidate could take traffic."""
+
+    ready: Ready
+    why: str = ""
+
+
+class HookState(StrEnum):
+    RUNNING = "running"
+    PASSED = "passed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class HookSeen:
+    state: HookState
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The world at this tick. Defaults are what a healthy, quiet world looks like, except that nothing is applied."""
+
+    applied: Applied = UNSEEN
+    candidate: Readiness = Readiness(Ready.YES)
+    verdict: Verdict = GOOD
+    hook: HookSeen | None = None
+    loser_gone: bool = False
+    loser_needed: bool = False  # by another rollout, or because it is the stable version again
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """Asks the lever for this setting. Repeated until it is seen."""
+
+    setting: Setting
+
+
+@dataclass(frozen=True, slots=True)
+class RunHook:
+    """Asks for the hook of this step. Repeated until its end is seen."""
+
+    step: int
+    hook: Hook
+
+
+Action = Apply | RunHook
+
+
+def decide(rollout: Rollout, seen: Seen, now: datetime) -> tuple[Rollout, tuple[Action, ...]]:
+    """One turn: the rollout as it is to be written down, and what to ask for afterwards."""
+    passed = max(timedelta(0), now - rollout.ticked)
+    rollout = replace(rollout, ticked=max(now, rollout.ticked))
+    after = _in_flight(rollout, seen, passed, now) if rollout.in_flight else _tidy(rollout, seen, now)
+    return after, _actions(after)
+
+
+def _actions(rollout: Rollout) -> tuple[Action, ...]:
+    actions: list[Action] = []
+    if not rollout.settled:
+        actions.append(Apply(rollout.setting))
+    step = rollout.now_at
+    if rollout.phase is Phase.WATCHING and step and step.hook and not rollout.hook_passed:
+        actions.append(RunHook(rollout.step, step.hook))
+    return tuple(actions)
+
+
+def _in_flight(rollout: Rollout, seen: Seen, passed: timedelta, now: datetime) -> Rollout:
+    if rollout.phase is Phase.ROLLING_BACK:
+        return _rolling_back(rollout, seen, now)
+    rollout = _clocks(rollout, seen, passed)
+    if why := _why_back(rollout, seen):
+        return _rolling_back(roll_back(rollout, why), seen, now)
+    match rollout.phase:
+        case Phase.PREPARING:
+            return _preparing(rollout, seen, now)
+        case Phase.SHIFTING:
+            return _shifting(rollout, seen)
+        case _:
+            return _watching(rollout, seen, passed, now)
+
+
+def _clocks(rollout: Rollout, seen: Seen, passed: timedelta) -> Rollout:
+    held = rollout.paused or bool(rollout.waiting)
+    elapsed = rollout.elapsed if held else rollout.elapsed + passed
+    blind = rollout.blind + min(passed, rollout.plan.gap) if _is_blind(rollout, seen) else timedelta(0)
+    return replace(rollout, elapsed=elapsed, blind=blind, waiting="")
+
+
+def _is_blind(rollout: Rollout, seen: Seen) -> bool:
+    """Also a lever that does not show what was asked of it: nobody knows then what users get."""
+    if rollout.phase is Phase.PREPARING:
+        return seen.candidate.ready is Ready.UNSEEN
+    return seen.verdict.cause is Cause.BLIND or seen.applied.exposure != rollout.wanted
+
+
+def _why_back(rollout: Rollout, seen: Seen) -> str:
+    """Why this rollout must go back now; "" when it need not (rule 1)."""
+    if seen.verdict.judgement is Judgement.BAD:
+        return seen.verdict.why
+    if seen.candidate.ready is Ready.FAILED:
+        return f"{rollout.candidate} did not become healthy: {seen.candidate.why}"
+    if seen.hook and seen.hook.state is HookState.FAILED:
+        return f"the hook of step {rollout.step + 1} failed: {seen.hook.why}"
+    if rollout.elapsed >= rollout.plan.deadline:
+        return f"it was not finished within its deadline of {say_duration(rollout.plan.deadline)}"
+    if rollout.blind >= rollout.plan.patience and rollout.plan.unsure_blind is Unsure.ROLLBACK:
+        return f"{_unseen(rollout, seen)} could not be seen for {say_duration(rollout.plan.patience)}"
+    if _no_data(seen) and _watched_enough(rollout) and rollout.plan.unsure_no_data is Unsure.ROLLBACK:
+        return f"there was not enough data to judge step {rollout.step + 1} ({seen.verdict.why})"
+    return ""
+
+
+def _unseen(rollout: Rollout, seen: Seen) -> str:
+    if rollout.phase is Phase.PREPARING:
+        return "the candidate's tasks"
+    return "what the guards need" if seen.verdict.cause is Cause.BLIND else "the exposure that was asked for"
+
+
+def _no_data(seen: Seen) -> bool:
+    return seen.verdict.cause is Cause.NO_DATA
+
+
+def _watched_enough(rollout: Rollout) -> bool:
+    return rollout.phase is Phase.WATCHING and rollout.watched >= rollout.plan.steps[rollout.step].hold
+
+
+def _preparing(rollout: Rollout, seen: Seen, now: datetime) -> Rollout:
+    """Leaves when the candidate is healthy and stands in its slot, with this rollout's salt, and nobody is exposed."""
+    if seen.candidate.ready is not Ready.YES:
+        return _decided(rollout, "prepare", f"{rollout.candidate} is not healthy yet")
+    if rollout.paused:
+        return _decided(rollout, "hold", "paused")
+    if rollout.first:
+        return complete(rollout, now, "the first version: there is nothing to protect")
+    if seen.applied != Applied(NONE, rollout.baseline, rollout.candidate, rollout.salt):
+        return _decided(rollout, "prepare", f"{rollout.candidate} is not in its slot yet")
+    return shift_to(rollout, 0, f"{rollout.candidate} is healthy")
+
+
+def _shifting(rollout: Rollout, seen: Seen) -> Rollout:
+    if seen.applied.exposure != rollout.wanted:
+        return _wait_for_sight(rollout)
+    watching = replace(rollout, phase=Phase.WATCHING, watched=timedelta(0))
+    return _decided(watching, "watch", f"{rollout.wanted} is applied")
+
+
+def _watching(rollout: Rollout, seen: Seen, passed: timedelta, now: datetime) -> Rollout:
+    if rollout.blind:
+        drifted = seen.verdict.cause is not Cause.BLIND and seen.applied.exposure is not None
+        if drifted:
+            return _decided(rollout, "put_back", f"somebody else moved the exposure away from {rollout.wanted}")
+        return _wait_for_sight(_decided(rollout, "blind", f"{_unseen(rollout, seen)} cannot be seen"))
+    if rollout.paused:
+        return _decided(rollout, "hold", "paused")
+    if seen.verdict.cause is Cause.HELD:
+        return _decided(rollout, "hold", seen.verdict.why)
+    passed_hook = rollout.hook_passed or (seen.hook is not None and seen.hook.state is HookState.PASSED)
+    watched = rollout.watched + min(passed, rollout.plan.gap)
+    return _advance(replace(rollout, watched=watched, hook_passed=passed_hook), seen, now)
+
+
+def _wait_for_sight(rollout: Rollout) -> Rollout:
+    if rollout.blind >= rollout.plan.patience:
+        return replace(rollout, waiting="nothing can be seen: look, then promote or abort")
+    return rollout
+
+
+def _advance(rollout: Rollout, seen: Seen, now: datetime) -> Rollout:
+    """Leaves the step when it was watched long enough, its verdict is good, its hook passed and nobody has to agree."""
+    step = rollout.plan.steps[rollout.step]
+    if rollout.watched < step.hold:
+        return _decided(rollout, "watch", f"{rollout.wanted} is applied")
+    if _no_data(seen):
+        match rollout.plan.unsure_no_data:
+            case Unsure.EXTEND if rollout.watched < 2 * step.hold:
+                return _decided(rollout, "extend", seen.verdict.why)
+            case Unsure.HOLD:
+                waiting = replace(rollout, waiting=f"not enough data: promote or abort ({seen.verdict.why})")
+                return _decided(waiting, "hold", seen.verdict.why)
+            case _:
+                rollout = replace(rollout, unverified=(*rollout.unverified, rollout.step))
+    if step.hook and not rollout.hook_passed:
+        return _decided(rollout, "hook", f"the hook of step {rollout.step + 1} has not ended yet")
+    if step.gate:
+        return _decided(replace(rollout, waiting=step.gate), "wait", step.gate)
+    how = "without enough data to verify it" if _no_data(seen) else "good"
+    why = f"{rollout.wanted} was watched for {say_duration(step.hold)}: {how}"
+    if rollout.step + 1 == len(rollout.plan.steps):
+        return complete(rollout, now, why)
+    return shift_to(rollout, rollout.step + 1, why)
+
+
+def shift_to(rollout: Rollout, step: int, why: str) -> Rollout:
+    """Wants the exposure of this step, and forgets what was watched before."""
+    shifting = replace(rollout, phase=Phase.SHIFTING, step=step, watched=timedelta(0), hook_passed=False, waiting="")
+    return _decided(shifting, "shift", f"to {shifting.wanted}: {why}")
+
+
+def complete(rollout: Rollout, now: datetime, why: str) -> Rollout:
+    """The candidate has won; what is left is handing over."""
+    won = replace(rollout, phase=Phase.COMPLETED, tidy=Tidy.HAND_OVER, ended=now, paused=False, waiting="")
+    return _decided(won, "complete", why)
+
+
+def roll_back(rollout: Rollout, why: str) -> Rollout:
+    """Wants exposure zero from now on, whatever else is going on (rule 7)."""
+    back = replace(rollout, phase=Phase.ROLLING_BACK, reason=why, paused=False, waiting="")
+    return _decided(back, "roll_back", why)
+
+
+def _rolling_back(rollout: Rollout, seen: Seen, now: datetime) -> Rollout:
+    if seen.applied.exposure != NONE:
+        return rollout
+    back = replace(rollout, phase=Phase.ROLLED_BACK, tidy=Tidy.EMPTY, ended=now)
+    return _decided(back, "rolled_back", rollout.reason)
+
+
+def _tidy(rollout: Rollout, seen: Seen, now: datetime) -> Rollout:
+    """One step of what an ended rollout owes; each is seen before the next (rules 9 and 10)."""
+    match rollout.tidy:
+        case Tidy.HAND_OVER if seen.applied.stable == rollout.candidate:
+            return _tidied(rollout, Tidy.UNWEIGH)
+        case Tidy.UNWEIGH if seen.applied.exposure == NONE:
+            return _tidied(rollout, Tidy.EMPTY)
+        case Tidy.EMPTY if seen.applied.slot == "":
+            return _tidied(rollout, Tidy.KEEP)
+        case Tidy.KEEP | Tidy.RETIRE if not rollout.loser or seen.loser_needed:
+            return _tidied(rollout, Tidy.DONE)
+        case Tidy.KEEP if rollout.ended and now - rollout.ended >= _keep(rollout):
+            return _tidied(rollout, Tidy.RETIRE)
+        case Tidy.RETIRE if seen.loser_gone:
+            return _tidied(rollout, Tidy.DONE)
+        case _:
+            return rollout
+
+
+def _keep(rollout: Rollout) -> timedelta:
+    completed = rollout.phase is Phase.COMPLETED
+    return rollout.plan.keep_baseline if completed else rollout.plan.rollback_drain
+
+
+_OWED = {
+    Tidy.UNWEIGH: "the winner is the stable side",
+    Tidy.EMPTY: "the slot has no weight",
+    Tidy.KEEP: "the slot is empty",
+    Tidy.RETIRE: "the other version may go",
+    Tidy.DONE: "nothing is left to do",
+}
+
+
+def _tidied(rollout: Rollout, tidy: Tidy) -> Rollout:
+    return _decided(replace(rollout, tidy=tidy), "tidy", _OWED[tidy])
+
+
+def _decided(rollout: Rollout, kind: str, why: str) -> Rollout:
+    return replace(rollout, decision=Decision(kind, why))

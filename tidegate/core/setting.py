@@ -1,0 +1,33 @@
+"""What a lever should apply, and what it was seen to apply."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tidegate.core.exposure import NONE, Exposure
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Everything a lever needs to know about one subject: who is stable, who is in the candidate's slot, for how many.
+
+    `stable` and `slot` are versions (of a service or a flag document); "" is empty.
+    """
+
+    stable: str
+    slot: str = ""
+    exposure: Exposure = NONE
+    salt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a lever has acknowledged. None: cannot be seen, or not acknowledged yet. "" is empty."""
+
+    exposure: Exposure | None = None
+    stable: str | None = None
+    slot: str | None = None
+    salt: str | None = None
+
+
+UNSEEN = Applied()
