@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from tidegate.core.errors import Stale
 from tidegate.core.exposure import NONE, Exposure
-from tidegate.core.service import Service
+from tidegate.core.harm import Harm
+from tidegate.core.rollout import Rollout
+from tidegate.core.service import On, Service, Tasks
 from tidegate.core.setting import UNSEEN as UNSEEN
 from tidegate.core.setting import Applied as Applied
 from tidegate.core.tally import Tally
@@ -178,3 +181,131 @@ class MetricSource(Protocol):
 class Notifier(Protocol):
     def tell(self, kind: str, sentence: str, facts: Mapping[str, object]) -> None:
         """Tells people or programs. May fail with Unreachable; it is told again."""
+
+
+# --- State ------------------------------------------------------------------------------------------------------------
+
+TIDEGATE = "tidegate"
+"""The actor of what no person did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Something that happened, as it is written down with the change that it tells of. `actor` is a person or TIDEGATE."""
+
+    kind: str
+    subject: str
+    why: str = ""
+    rollout: str = ""
+    actor: str = TIDEGATE
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A `Told` with its place and time in history."""
+
+    id: int
+    at: datetime
+    told: Told
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRecord:
+    """A service as it was last applied. `stable` is the version that serves, "" before the first."""
+
+    file: Service
+    stable: str
+    number: int  # of rollouts begun so far
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRecord:
+    """A task specification under its name. It never changes."""
+
+    service: str
+    version: str
+    tasks: Tasks
+    created: datetime
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A rollout as it was read, with the claim to write it: an old `revision` is refused."""
+
+    rollout: Rollout
+    revision: int
+    harm: Harm = field(default_factory=Harm)
+    watch: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One event that one target is still to be told of."""
+
+    id: int
+    target: On
+    message: Mapping[str, object]
+    tries: int
+
+
+class Store(Protocol):
+    """What is remembered. Each writing verb is one transaction: the change and what is told of it, or nothing.
+
+    All raise Unreachable when the database is busy, full or away.
+    """
+
+    def services(self) -> Sequence[ServiceRecord]: ...
+
+    def service(self, name: str) -> ServiceRecord | None: ...
+
+    def version(self, service: str, version: str) -> VersionRecord | None: ...
+
+    def versions(self, service: str) -> Sequence[VersionRecord]: ...
+
+    def apply(self, file: Service, now: datetime, told: Sequence[Told]) -> None:
+        """Writes the service file; a new service gets its row."""
+
+    def remove(self, service: str, now: datetime, told: Sequence[Told]) -> None:
+        """Forgets the service and its versions; history stays."""
+
+    def begin(self, rollout: Rollout, version: VersionRecord | None, now: datetime, told: Sequence[Told]) -> Held:
+        """Starts a rollout, with the version when it is new. Raises Conflict when another one goes forward."""
+
+    def claim(self, owner: str, now: datetime, lease: timedelta) -> Sequence[Held]:
+        """All open rollouts that nobody else holds, oldest first; they are ours until the lease ends."""
+
+    def held(self, rollout: str) -> Held | None: ...
+
+    def commit(self, changes: Sequence[Change], now: datetime) -> Sequence[Held | Stale]:
+        """Writes each change whose claim is still good, all in one transaction, and answers in the same order."""
+
+    def history(self, subject: str | None = None, limit: int = 50, *, open_only: bool = False) -> Sequence[Held]:
+        """Rollouts, newest first."""
+
+    def events(
+        self, *, after: int = 0, rollout: str | None = None, subject: str | None = None, limit: int = 1000, last: bool = False
+    ) -> Sequence[Event]:
+        """Events in order; with `last` the newest `limit` of them."""
+
+    def letters(self, now: datetime, limit: int = 20) -> Sequence[Letter]:
+        """Letters that are due."""
+
+    def delivered(self, letter: int) -> None: ...
+
+    def undelivered(self, letter: int, problem: str, due: datetime) -> None:
+        """To be tried again at `due`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What becomes of a held rollout. `stable` names the version that serves from now on, None when that stays."""
+
+    held: Held
+    rollout: Rollout
+    harm: Harm
+    watch: str | None = None  # None: as it was
+    told: Sequence[Told] = ()
+    letters: Sequence[tuple[On, Mapping[str, object]]] = ()
+    stable: str | None = None

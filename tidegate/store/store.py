@@ -1,0 +1,211 @@
+"""The store: one SQLAlchemy Core store for SQLite and PostgreSQL. Every writing verb is one transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from tidegate.core.errors import Conflict, Stale
+from tidegate.core.harm import Harm
+from tidegate.core.rollout import Phase, Rollout
+from tidegate.core.service import Service
+from tidegate.ports import Change, Event, Held, Letter, ServiceRecord, Told, VersionRecord
+from tidegate.store import codec
+from tidegate.store.database import open_database, reading, writing
+from tidegate.store.tables import events, outbox, rollouts, services, versions
+
+ACTIVE = frozenset({Phase.PREPARING, Phase.SHIFTING, Phase.WATCHING})
+
+
+class SqlStore:
+    """Implements ports.Store."""
+
+    def __init__(self, url: str) -> None:
+        self._engine: Engine = open_database(url)
+        # Rollouts as they were read, by id: most ticks read what they wrote themselves.
+        self._seen: dict[str, Held] = {}
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    # --- Services and versions ----------------------------------------------------------------------------------------
+
+    def services(self) -> Sequence[ServiceRecord]:
+        with reading(self._engine) as connection:
+            rows = connection.execute(select(services).order_by(services.c.name)).mappings()
+            return [codec.read_service(row) for row in rows]
+
+    def service(self, name: str) -> ServiceRecord | None:
+        with reading(self._engine) as connection:
+            row = connection.execute(select(services).where(services.c.name == name)).mappings().first()
+            return codec.read_service(row) if row else None
+
+    def version(self, service: str, version: str) -> VersionRecord | None:
+        where = (versions.c.service == service) & (versions.c.version == version)
+        with reading(self._engine) as connection:
+            row = connection.execute(select(versions).where(where)).mappings().first()
+            return codec.read_version(row) if row else None
+
+    def versions(self, service: str) -> Sequence[VersionRecord]:
+        query = select(versions).where(versions.c.service == service).order_by(versions.c.created.desc())
+        with reading(self._engine) as connection:
+            return [codec.read_version(row) for row in connection.execute(query).mappings()]
+
+    def apply(self, file: Service, now: datetime, told: Sequence[Told]) -> None:
+        values = {"file": codec.write_document(file), "updated": codec.write_time(now)}
+        with writing(self._engine) as connection:
+            changed = connection.execute(update(services).where(services.c.name == file.service).values(values))
+            if not changed.rowcount:
+                connection.execute(insert(services).values(name=file.service, stable="", number=0, **values))
+            _tell(connection, told, now)
+
+    def remove(self, service: str, now: datetime, told: Sequence[Told]) -> None:
+        with writing(self._engine) as connection:
+            connection.execute(delete(services).where(services.c.name == service))
+            _tell(connection, told, now)
+
+    # --- Rollouts -----------------------------------------------------------------------------------------------------
+
+    def begin(self, rollout: Rollout, version: VersionRecord | None, now: datetime, told: Sequence[Told]) -> Held:
+        with writing(self._engine) as connection:
+            if version is not None:
+                connection.execute(insert(versions).values(_version_row(version)))
+            try:
+                connection.execute(insert(rollouts).values(id=rollout.id, watch="", **_rollout_row(rollout, Harm(), 1)))
+            except IntegrityError as error:
+                raise Conflict(
+                    f"{rollout.subject} got another rollout at the same moment.",
+                    f"Look at it: tidegate status {rollout.subject}.",
+                ) from error
+            number = services.c.number + 1
+            connection.execute(update(services).where(services.c.name == rollout.subject).values(number=number))
+            _tell(connection, told, now)
+        return Held(rollout, 1)
+
+    def claim(self, owner: str, now: datetime, lease: timedelta) -> Sequence[Held]:
+        free = rollouts.c.open & ((rollouts.c.owner == owner) | (rollouts.c.lease_until < codec.write_time(now)))
+        ours = rollouts.c.open & (rollouts.c.owner == owner)
+        with writing(self._engine) as connection:
+            until = codec.write_time(now + lease)
+            connection.execute(update(rollouts).where(free).values(owner=owner, lease_until=until))
+            query = select(rollouts.c.id, rollouts.c.revision).where(ours).order_by(rollouts.c.created, rollouts.c.id)
+            found = [(row.id, row.revision) for row in connection.execute(query)]
+            return self._known(connection, found)
+
+    def _known(self, connection: Connection, found: Sequence[tuple[str, int]]) -> Sequence[Held]:
+        """Reads only those that somebody else wrote since we saw them."""
+        unknown = [id_ for id_, revision in found if id_ not in self._seen or self._seen[id_].revision != revision]
+        for start in range(0, len(unknown), 500):
+            query = select(rollouts).where(rollouts.c.id.in_(unknown[start : start + 500]))
+            for row in connection.execute(query).mappings():
+                self._seen[row["id"]] = codec.read_held(row)
+        self._seen = {id_: self._seen[id_] for id_, _ in found}
+        return list(self._seen.values())
+
+    def held(self, rollout: str) -> Held | None:
+        with reading(self._engine) as connection:
+            row = connection.execute(select(rollouts).where(rollouts.c.id == rollout)).mappings().first()
+            return codec.read_held(row) if row else None
+
+    def commit(self, changes: Sequence[Change], now: datetime) -> Sequence[Held | Stale]:
+        written: list[Held | Stale] = []
+        with writing(self._engine) as connection:
+            for change in changes:
+                written.append(_write(connection, change, now))
+        for held in written:
+            if isinstance(held, Held) and held.rollout.id in self._seen:
+                self._seen[held.rollout.id] = held
+        return written
+
+    def history(self, subject: str | None = None, limit: int = 50, *, open_only: bool = False) -> Sequence[Held]:
+        query = select(rollouts).order_by(rollouts.c.created.desc(), rollouts.c.id.desc()).limit(limit)
+        if subject is not None:
+            query = query.where(rollouts.c.subject == subject)
+        if open_only:
+            query = query.where(rollouts.c.open)
+        with reading(self._engine) as connection:
+            return [codec.read_held(row) for row in connection.execute(query).mappings()]
+
+    # --- Events and letters -------------------------------------------------------------------------------------------
+
+    def events(
+        self, *, after: int = 0, rollout: str | None = None, subject: str | None = None, limit: int = 1000, last: bool = False
+    ) -> Sequence[Event]:
+        query = select(events).where(events.c.id > after).limit(limit)
+        if rollout is not None:
+            query = query.where(events.c.rollout == rollout)
+        if subject is not None:
+            query = query.where(events.c.subject == subject)
+        query = query.order_by(events.c.id.desc() if last else events.c.id)
+        with reading(self._engine) as connection:
+            found = [codec.read_event(row) for row in connection.execute(query).mappings()]
+        return found[::-1] if last else found
+
+    def letters(self, now: datetime, limit: int = 20) -> Sequence[Letter]:
+        query = select(outbox).where(outbox.c.due <= codec.write_time(now)).order_by(outbox.c.id).limit(limit)
+        with reading(self._engine) as connection:
+            return [codec.read_letter(row) for row in connection.execute(query).mappings()]
+
+    def delivered(self, letter: int) -> None:
+        with writing(self._engine) as connection:
+            connection.execute(delete(outbox).where(outbox.c.id == letter))
+
+    def undelivered(self, letter: int, problem: str, due: datetime) -> None:
+        values = {"problem": problem, "due": codec.write_time(due), "tries": outbox.c.tries + 1}
+        with writing(self._engine) as connection:
+            connection.execute(update(outbox).where(outbox.c.id == letter).values(values))
+
+
+def _version_row(version: VersionRecord) -> dict[str, Any]:
+    return {
+        "service": version.service,
+        "version": version.version,
+        "tasks": codec.write_document(version.tasks),
+        "created": codec.write_time(version.created),
+        "by": version.by[:200],
+    }
+
+
+def _rollout_row(rollout: Rollout, harm: Harm, revision: int) -> dict[str, Any]:
+    return {
+        "subject": rollout.subject,
+        "revision": revision,
+        "active": rollout.phase in ACTIVE,
+        "open": not rollout.tidied,
+        "phase": rollout.phase.value,
+        "state": codec.write_rollout(rollout),
+        "harm": codec.write_harm(harm),
+        "created": codec.write_time(rollout.created),
+    }
+
+
+_UPDATE = update(rollouts).where((rollouts.c.id == bindparam("the_id")) & (rollouts.c.revision == bindparam("the_revision")))
+
+
+def _write(connection: Connection, change: Change, now: datetime) -> Held | Stale:
+    """Only what moves is written: the claim is the revision, and a row that was written since is left alone."""
+    held, revision = change.held, change.held.revision + 1
+    row = _rollout_row(change.rollout, change.harm, revision)
+    if change.watch is not None:
+        row["watch"] = change.watch
+    done = connection.execute(_UPDATE.values(row), {"the_id": held.rollout.id, "the_revision": held.revision})
+    if not done.rowcount:
+        return Stale(held.rollout.id)
+    if change.stable is not None:
+        subject = services.c.name == change.rollout.subject
+        connection.execute(update(services).where(subject).values(stable=change.stable))
+    _tell(connection, change.told, now)
+    for target, message in change.letters:
+        letter = {"target": codec.write_document(target), "message": json.dumps(message, default=str)}
+        connection.execute(insert(outbox).values(tries=0, due=codec.write_time(now), problem="", **letter))
+    return Held(change.rollout, revision, change.harm, held.watch if change.watch is None else change.watch)
+
+
+def _tell(connection: Connection, told: Sequence[Told], now: datetime) -> None:
+    if told:
+        connection.execute(insert(events), [codec.write_told(one, now) for one in told])
