@@ -15,11 +15,13 @@ from typing import Protocol
 from tidegate.core.errors import Stale
 from tidegate.core.exposure import NONE, Exposure
 from tidegate.core.harm import Harm
-from tidegate.core.rollout import Rollout
+from tidegate.core.rollout import Readiness, Rollout
 from tidegate.core.service import On, Service, Tasks
 from tidegate.core.setting import UNSEEN as UNSEEN
 from tidegate.core.setting import Applied as Applied
+from tidegate.core.setting import Setting
 from tidegate.core.tally import Tally
+from tidegate.core.verdict import TaskHealth
 
 # --- Tasks ------------------------------------------------------------------------------------------------------------
 
@@ -217,6 +219,7 @@ class ServiceRecord:
     file: Service
     stable: str
     number: int  # of rollouts begun so far
+    salt: str  # of the last rollout: it stays in force, so that nobody's side is computed anew for nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,10 +271,10 @@ class Store(Protocol):
         """Writes the service file; a new service gets its row."""
 
     def remove(self, service: str, now: datetime, told: Sequence[Told]) -> None:
-        """Forgets the service and its versions; history stays."""
+        """Forgets the service and its versions, and what its ended rollouts owe; history stays."""
 
-    def begin(self, rollout: Rollout, version: VersionRecord | None, now: datetime, told: Sequence[Told]) -> Held:
-        """Starts a rollout, with the version when it is new. Raises Conflict when another one goes forward."""
+    def begin(self, start: Start, now: datetime) -> Held:
+        """Starts a rollout. Raises Conflict when another one goes forward, Stale when the superseded one was written."""
 
     def claim(self, owner: str, now: datetime, lease: timedelta) -> Sequence[Held]:
         """All open rollouts that nobody else holds, oldest first; they are ours until the lease ends."""
@@ -298,6 +301,21 @@ class Store(Protocol):
         """To be tried again at `due`."""
 
 
+Letters = Sequence[tuple[On, Mapping[str, object]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A rollout that begins: with its service file, its version when that is new, and the one that it supersedes."""
+
+    rollout: Rollout
+    file: Service
+    version: VersionRecord | None = None
+    superseded: Change | None = None
+    told: Sequence[Told] = ()
+    letters: Letters = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What becomes of a held rollout. `stable` names the version that serves from now on, None when that stays."""
@@ -307,5 +325,32 @@ class Change:
     harm: Harm
     watch: str | None = None  # None: as it was
     told: Sequence[Told] = ()
-    letters: Sequence[tuple[On, Mapping[str, object]]] = ()
+    letters: Letters = ()
     stable: str | None = None
+
+
+# --- Levers -----------------------------------------------------------------------------------------------------------
+
+
+class Lever(Protocol):
+    """Moves exposure: the router with its tasks, or the flag snapshots of the agents. Knows nothing of rollouts."""
+
+    grain: Exposure
+
+    def look(self, now: datetime) -> None:
+        """Looks once at everything; the verbs below tell what was seen."""
+
+    def applied(self, subject: str) -> Applied: ...
+
+    def readiness(self, subject: str, version: str) -> Readiness:
+        """Whether this version could take traffic now."""
+
+    def health(self, subject: str, version: str) -> TaskHealth | None:
+        """None: cannot be seen, which is not healthy."""
+
+    def gone(self, subject: str, version: str) -> bool:
+        """Whether nothing of this version is left."""
+
+    def apply(self, settings: Mapping[str, Setting], needs: frozenset[tuple[str, str]], now: datetime) -> None:
+        """Makes these settings true for just these subjects, and keeps these (subject, version) ready. Repeatable;
+        returns without waiting for the effect. What is refused is told by `readiness`."""

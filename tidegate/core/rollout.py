@@ -252,7 +252,7 @@ def _why_back(rollout: Rollout, seen: Seen) -> str:
     """Why this rollout must go back now; "" when it need not (rule 1)."""
     if seen.verdict.judgement is Judgement.BAD:
         return seen.verdict.why
-    if seen.candidate.ready is Ready.FAILED:
+    if rollout.phase is Phase.PREPARING and seen.candidate.ready is Ready.FAILED:
         return f"{rollout.candidate} did not become healthy: {seen.candidate.why}"
     if seen.hook and seen.hook.state is HookState.FAILED:
         return f"the hook of step {rollout.step + 1} failed: {seen.hook.why}"

@@ -48,7 +48,7 @@ def write_document(document: Service | Tasks | On) -> str:
 
 
 def read_service(row: RowMapping) -> ServiceRecord:
-    return ServiceRecord(Service.model_validate_json(row["file"]), row["stable"], row["number"])
+    return ServiceRecord(Service.model_validate_json(row["file"]), row["stable"], row["number"], row["salt"])
 
 
 def read_version(row: RowMapping) -> VersionRecord:

@@ -14,7 +14,7 @@ from tidegate.core.errors import Conflict, Stale
 from tidegate.core.harm import Harm
 from tidegate.core.rollout import Phase, Rollout
 from tidegate.core.service import Service
-from tidegate.ports import Change, Event, Held, Letter, ServiceRecord, Told, VersionRecord
+from tidegate.ports import Change, Event, Held, Letter, Letters, ServiceRecord, Start, Told, VersionRecord
 from tidegate.store import codec
 from tidegate.store.database import open_database, reading, writing
 from tidegate.store.tables import events, outbox, rollouts, services, versions
@@ -57,24 +57,28 @@ class SqlStore:
             return [codec.read_version(row) for row in connection.execute(query).mappings()]
 
     def apply(self, file: Service, now: datetime, told: Sequence[Told]) -> None:
-        values = {"file": codec.write_document(file), "updated": codec.write_time(now)}
         with writing(self._engine) as connection:
-            changed = connection.execute(update(services).where(services.c.name == file.service).values(values))
-            if not changed.rowcount:
-                connection.execute(insert(services).values(name=file.service, stable="", number=0, **values))
+            _write_service(connection, file, now)
             _tell(connection, told, now)
 
     def remove(self, service: str, now: datetime, told: Sequence[Told]) -> None:
         with writing(self._engine) as connection:
             connection.execute(delete(services).where(services.c.name == service))
+            connection.execute(update(rollouts).where(rollouts.c.subject == service).values(open=False, active=False))
             _tell(connection, told, now)
 
     # --- Rollouts -----------------------------------------------------------------------------------------------------
 
-    def begin(self, rollout: Rollout, version: VersionRecord | None, now: datetime, told: Sequence[Told]) -> Held:
+    def begin(self, start: Start, now: datetime) -> Held:
+        rollout = start.rollout
         with writing(self._engine) as connection:
-            if version is not None:
-                connection.execute(insert(versions).values(_version_row(version)))
+            if start.superseded is not None:
+                dropped = _write(connection, start.superseded, now)
+                if isinstance(dropped, Stale):
+                    raise dropped
+            _write_service(connection, start.file, now)
+            if start.version is not None:
+                connection.execute(insert(versions).values(_version_row(start.version)))
             try:
                 connection.execute(insert(rollouts).values(id=rollout.id, watch="", **_rollout_row(rollout, Harm(), 1)))
             except IntegrityError as error:
@@ -82,9 +86,10 @@ class SqlStore:
                     f"{rollout.subject} got another rollout at the same moment.",
                     f"Look at it: tidegate status {rollout.subject}.",
                 ) from error
-            number = services.c.number + 1
-            connection.execute(update(services).where(services.c.name == rollout.subject).values(number=number))
-            _tell(connection, told, now)
+            moved = {"number": services.c.number + 1, "salt": rollout.salt}
+            connection.execute(update(services).where(services.c.name == rollout.subject).values(moved))
+            _tell(connection, start.told, now)
+            _post(connection, start.letters, now)
         return Held(rollout, 1)
 
     def claim(self, owner: str, now: datetime, lease: timedelta) -> Sequence[Held]:
@@ -161,6 +166,13 @@ class SqlStore:
             connection.execute(update(outbox).where(outbox.c.id == letter).values(values))
 
 
+def _write_service(connection: Connection, file: Service, now: datetime) -> None:
+    values = {"file": codec.write_document(file), "updated": codec.write_time(now)}
+    changed = connection.execute(update(services).where(services.c.name == file.service).values(values))
+    if not changed.rowcount:
+        connection.execute(insert(services).values(name=file.service, stable="", number=0, salt="", **values))
+
+
 def _version_row(version: VersionRecord) -> dict[str, Any]:
     return {
         "service": version.service,
@@ -200,12 +212,16 @@ def _write(connection: Connection, change: Change, now: datetime) -> Held | Stal
         subject = services.c.name == change.rollout.subject
         connection.execute(update(services).where(subject).values(stable=change.stable))
     _tell(connection, change.told, now)
-    for target, message in change.letters:
-        letter = {"target": codec.write_document(target), "message": json.dumps(message, default=str)}
-        connection.execute(insert(outbox).values(tries=0, due=codec.write_time(now), problem="", **letter))
+    _post(connection, change.letters, now)
     return Held(change.rollout, revision, change.harm, held.watch if change.watch is None else change.watch)
 
 
 def _tell(connection: Connection, told: Sequence[Told], now: datetime) -> None:
     if told:
         connection.execute(insert(events), [codec.write_told(one, now) for one in told])
+
+
+def _post(connection: Connection, letters: Letters, now: datetime) -> None:
+    for target, message in letters:
+        letter = {"target": codec.write_document(target), "message": json.dumps(message, default=str)}
+        connection.execute(insert(outbox).values(tries=0, due=codec.write_time(now), problem="", **letter))

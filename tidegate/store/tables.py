@@ -17,6 +17,7 @@ services = Table(
     Column("file", Text, nullable=False),  # the service file as JSON
     Column("stable", String(64), nullable=False, default=""),  # version that serves; "" before the first
     Column("number", Integer, nullable=False, default=0),  # of rollouts begun so far
+    Column("salt", String(64), nullable=False, default=""),  # of the last rollout
     Column("updated", String(32), nullable=False),
 )
 

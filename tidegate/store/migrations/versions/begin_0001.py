@@ -68,6 +68,7 @@ def upgrade() -> None:
         sa.Column("file", sa.Text(), nullable=False),
         sa.Column("stable", sa.String(length=64), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("salt", sa.String(length=64), nullable=False),
         sa.Column("updated", sa.String(length=32), nullable=False),
         sa.PrimaryKeyConstraint("name"),
     )
