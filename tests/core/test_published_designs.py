@@ -1,0 +1,32 @@
+"""The block e-value needs as many blocks as its published designs say (shared figures of the safestats package)."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.simulation.published import BALANCED, UNBALANCED, Design, size
+
+
+def test_a_large_difference_needs_the_published_number_of_blocks():
+    got = size(Design(1, 1, 0.557143, BALANCED), runs=500, points=6, seed=3)
+    assert got.quantile == pytest.approx(24, rel=0.15)
+    assert got.expected == pytest.approx(14.59, rel=0.15)
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("design", "published"),
+    [
+        (Design(1, 1, 0.3, BALANCED), 95),
+        (Design(1, 1, 0.3, BALANCED), 98.2),
+        (Design(1, 1, 0.385714, BALANCED), 69),
+        (Design(1, 1, 0.471429, BALANCED), 40.4),
+        (Design(2, 1, 0.3, UNBALANCED), 79),
+        (Design(2, 1, 0.385714, UNBALANCED), 47),
+        (Design(2, 1, 0.3, (2, 2, 1, 1)), 56),
+        (Design(1, 1, 0.3, BALANCED, restricted=True), 54),
+    ],
+)
+def test_every_published_design_is_met_within_its_own_noise(design, published):
+    assert size(design, runs=1000, points=8, seed=1).quantile == pytest.approx(published, rel=0.12)
