@@ -15,7 +15,8 @@ from typing import Protocol
 from tidegate.core.errors import Stale
 from tidegate.core.exposure import NONE, Exposure
 from tidegate.core.harm import Harm
-from tidegate.core.rollout import Readiness, Rollout
+from tidegate.core.plan import Hook
+from tidegate.core.rollout import HookSeen, Readiness, Rollout
 from tidegate.core.service import On, Service, Tasks
 from tidegate.core.setting import UNSEEN as UNSEEN
 from tidegate.core.setting import Applied as Applied
@@ -95,6 +96,8 @@ class Side:
 
     version: str
     endpoints: tuple[Endpoint, ...] = ()
+    tasks: Tasks | None = None
+    """This version's own task specification (protocol, health); None: that of Routing.service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +184,21 @@ class MetricSource(Protocol):
 
 
 class Notifier(Protocol):
-    def tell(self, kind: str, sentence: str, facts: Mapping[str, object]) -> None:
-        """Tells people or programs. May fail with Unreachable; it is told again."""
+    def tell(self, target: On, message: Mapping[str, object]) -> None:
+        """Tells one target once: `event`, `sentence`, `reason`, `harm` and so on. Raises Unreachable when it did not get it."""
+
+
+class HookRunner(Protocol):
+    """Runs the hooks of steps in the background."""
+
+    def run(self, rollout: str, step: int, hook: Hook, facts: Mapping[str, str]) -> None:
+        """Starts it; a second call while it runs or after it ended does nothing."""
+
+    def seen(self, rollout: str, step: int) -> HookSeen | None:
+        """How it stands; None when it was not started (or by a controller that is gone: it is started again)."""
+
+    def forget(self, rollout: str) -> None:
+        """Ends what runs for this rollout."""
 
 
 # --- State ------------------------------------------------------------------------------------------------------------

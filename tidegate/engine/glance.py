@@ -1,0 +1,85 @@
+"""A glance at everything that is going on, for people: joins what is written with what the loop saw last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tidegate.core.errors import NotFound
+from tidegate.core.verdict import combine
+from tidegate.engine.traffic import TrafficLever
+from tidegate.engine.view import RolloutView, ServiceView, SideView, view_rollout, view_service
+from tidegate.engine.watcher import Watcher
+from tidegate.ports import Event, Held, ServiceRecord, Store
+
+
+class Glance:
+    """Reads only. Safe to call from other threads than the loop's: what it takes from the loop is replaced, never changed."""
+
+    def __init__(self, store: Store, lever: TrafficLever, watcher: Watcher) -> None:
+        self._store = store
+        self._lever = lever
+        self._watcher = watcher
+
+    def services(self) -> Sequence[ServiceView]:
+        return [self._service(record) for record in self._store.services()]
+
+    def service(self, name: str) -> ServiceView:
+        """Raises NotFound, with the names that are known."""
+        record = self._store.service(name)
+        if record is None:
+            names = ", ".join(one.file.service for one in self._store.services()) or "none yet"
+            raise NotFound(f"There is no service {name!r}.", f"Known services: {names}.")
+        return self._service(record)
+
+    def _service(self, record: ServiceRecord) -> ServiceView:
+        name = record.file.service
+        last = self._store.history(name, 1)
+        return view_service(
+            record,
+            tasks=self._lever.tasks(name),
+            alarms=self._watcher.alarms(record),
+            figures=self._watcher.figures(name),
+            rollout=self._rollout(last[0]) if last else None,
+            versions=[version.version for version in self._store.versions(name)],
+        )
+
+    def rollout(self, id_: str) -> RolloutView:
+        """Raises NotFound."""
+        held = self._store.held(id_)
+        if held is None:
+            raise NotFound(f"There is no rollout {id_!r}.", "List them: tidegate history.")
+        return self._rollout(held)
+
+    def history(self, service: str | None = None, limit: int = 50) -> Sequence[RolloutView]:
+        """Newest first."""
+        return [self._rollout(held) for held in self._store.history(service, limit)]
+
+    def _rollout(self, held: Held) -> RolloutView:
+        rollout = held.rollout
+        if not rollout.in_flight:
+            return view_rollout(held)
+        look = self._watcher.seen(rollout.id)
+        if look is None:
+            return view_rollout(held, applied=self._lever.applied(rollout.subject))
+        sides = [
+            SideView(version, health.wanted if health else 0, health.healthy if health else 0, look.figures[side])
+            for side, version in (("baseline", rollout.baseline), ("candidate", rollout.candidate))
+            for health in [self._lever.health(rollout.subject, version)]
+        ]
+        return view_rollout(
+            held,
+            applied=self._lever.applied(rollout.subject),
+            verdict=combine(look.gate, look.guards),
+            guards=look.guards,
+            sides=sides,
+            served=look.served,
+        )
+
+    def explain(self, rollout: str) -> tuple[RolloutView, Sequence[Event]]:
+        """A rollout and every decision about it, in order."""
+        return self.rollout(rollout), self._store.events(rollout=rollout)
+
+    def events(
+        self, *, after: int = 0, service: str | None = None, rollout: str | None = None, limit: int = 200, last: bool = False
+    ) -> Sequence[Event]:
+        return self._store.events(after=after, subject=service, rollout=rollout, limit=limit, last=last)

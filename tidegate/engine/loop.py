@@ -1,0 +1,171 @@
+"""The loop: look, decide, write down, act. It is the only place that lets a rollout move.
+
+Everything it does may be repeated: a crash between any two lines is no event. A change is written before it is acted upon,
+and what is asked of a lever is computed anew at every tick from what was written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from tidegate.core.errors import Stale, Unreachable
+from tidegate.core.rollout import Phase, RunHook, Seen, Tidy, decide
+from tidegate.core.setting import Setting
+from tidegate.core.verdict import GOOD, combine
+from tidegate.engine.teller import letters_of, told_of
+from tidegate.engine.watcher import Look, Watcher
+from tidegate.ports import Change, Held, HookRunner, Lever, ServiceRecord, Store
+
+LEASE = timedelta(seconds=30)
+"""Longer than any timeout of a driver: who acts late must still hold the claim."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One rollout in one tick: what was held, what becomes of it, and what its hook asks for."""
+
+    change: Change
+    hooks: tuple[RunHook, ...]
+
+
+class Loop:
+    """Ticks through all rollouts that this controller may claim."""
+
+    def __init__(self, *, store: Store, levers: Mapping[str, Lever], watcher: Watcher, hooks: HookRunner, owner: str) -> None:
+        self._store = store
+        self._levers = levers
+        self._watcher = watcher
+        self._hooks = hooks
+        self._owner = owner
+        self._log = structlog.get_logger()
+
+    def tick(self, now: datetime) -> bool:
+        """One turn of everything. True when something is under way that the next look may already see: come back soon."""
+        records = {record.file.service: record for record in self._store.services()}
+        claimed = self._store.claim(self._owner, now, LEASE)
+        for lever in self._levers.values():
+            lever.look(now)
+        self._watcher.look(list(records.values()), claimed, now)
+        turns = [self._turn(held, records, claimed, now) for held in _heads(claimed)]
+        written = self._store.commit([turn.change for turn in turns], now) if turns else []
+        current = _merge(claimed, [held for held in written if isinstance(held, Held)])
+        self._act(turns, written, records, current, now)
+        return any(_is_moving(held) for held in current)
+
+    def _turn(self, held: Held, records: Mapping[str, ServiceRecord], claimed: Sequence[Held], now: datetime) -> Turn:
+        look = self._watcher.of(held, records.get(held.rollout.subject))
+        seen = self._seen(held, look, records, claimed)
+        after, actions = decide(held.rollout, seen, now)
+        harm = self._watcher.harm(held, after, seen.applied, now)
+        told = told_of(held.rollout, after, seen.applied, look, harm)
+        record = records.get(after.subject)
+        letters = letters_of(held.rollout, after, harm, record.file.on if record else ())
+        completed = after.phase is Phase.COMPLETED and held.rollout.phase is not Phase.COMPLETED
+        watch = self._watcher.saved(held, now)
+        stable = after.candidate if completed else None
+        change = Change(held, after, harm, watch=watch, told=told, letters=letters, stable=stable)
+        return Turn(change, tuple(action for action in actions if isinstance(action, RunHook)))
+
+    def _seen(self, held: Held, look: Look, records: Mapping[str, ServiceRecord], claimed: Sequence[Held]) -> Seen:
+        rollout, lever = held.rollout, self._levers[held.rollout.lever]
+        judged = rollout.plan.guarded and rollout.phase in (Phase.SHIFTING, Phase.WATCHING)
+        return Seen(
+            applied=lever.applied(rollout.subject),
+            candidate=lever.readiness(rollout.subject, rollout.candidate),
+            verdict=combine(look.gate, look.guards) if judged else GOOD,
+            hook=self._hooks.seen(rollout.id, rollout.step),
+            loser_gone=bool(rollout.loser) and lever.gone(rollout.subject, rollout.loser),
+            loser_needed=_is_needed(rollout.loser, held, records.get(rollout.subject), claimed),
+        )
+
+    def _act(
+        self,
+        turns: Sequence[Turn],
+        written: Sequence[Held | Stale],
+        records: Mapping[str, ServiceRecord],
+        current: Sequence[Held],
+        now: datetime,
+    ) -> None:
+        for turn, result in zip(turns, written, strict=True):
+            if isinstance(result, Stale):
+                continue  # somebody wrote it meanwhile: the next tick reads what they wrote
+            self._run_hooks(turn)
+        records = _with_new_stables(records, turns, written)
+        for name, lever in self._levers.items():
+            settings, needs = wanted(records, [held for held in current if held.rollout.lever == name])
+            try:
+                lever.apply(settings, needs, now)
+            except Unreachable as error:
+                self._log.warning("lever_unreachable", lever=name, problem=error.what, mend=error.mend)
+
+    def _run_hooks(self, turn: Turn) -> None:
+        rollout = turn.change.rollout
+        for action in turn.hooks:
+            facts = {"service": rollout.subject, "exposure": str(rollout.wanted), "version": rollout.candidate}
+            self._hooks.run(rollout.id, action.step, action.hook, facts)
+        if not rollout.in_flight or rollout.phase is Phase.ROLLING_BACK:
+            self._hooks.forget(rollout.id)
+
+
+def wanted(records: Mapping[str, ServiceRecord], held: Sequence[Held]) -> tuple[dict[str, Setting], frozenset[tuple[str, str]]]:
+    """What a lever should apply to each subject, and which versions must be ready for it."""
+    settings = {name: Setting(record.stable, salt=record.salt) for name, record in records.items()}
+    needs = {(name, record.stable) for name, record in records.items() if record.stable}
+    for one in held:
+        if one.rollout.subject in records:
+            needs |= {(one.rollout.subject, version) for version in one.rollout.needs}
+    for one in reversed(held):  # the oldest unsettled one of a subject has its lever
+        if not one.rollout.settled and one.rollout.subject in records:
+            settings[one.rollout.subject] = one.rollout.setting
+    return settings, frozenset(needs)
+
+
+def _heads(claimed: Sequence[Held]) -> list[Held]:
+    """Those that may move now. A rollout waits until an older one of its subject has let go of the lever."""
+    heads: list[Held] = []
+    taken: set[str] = set()
+    for held in claimed:
+        if held.rollout.settled:
+            heads.append(held)
+        elif held.rollout.subject not in taken:
+            taken.add(held.rollout.subject)
+            heads.append(held)
+    return heads
+
+
+def _is_needed(version: str, held: Held, record: ServiceRecord | None, claimed: Sequence[Held]) -> bool:
+    """Whether somebody else keeps this version: it serves again, or another rollout in flight is about it."""
+    if not version:
+        return False
+    if record is None or record.stable == version:
+        return True
+    others = (one.rollout for one in claimed if one.rollout.id != held.rollout.id)
+    return any(one.subject == held.rollout.subject and one.in_flight and version in one.needs for one in others)
+
+
+def _merge(claimed: Sequence[Held], written: Sequence[Held]) -> list[Held]:
+    newer = {held.rollout.id: held for held in written}
+    return [newer.get(held.rollout.id, held) for held in claimed]
+
+
+def _with_new_stables(
+    records: Mapping[str, ServiceRecord], turns: Sequence[Turn], written: Sequence[Held | Stale]
+) -> dict[str, ServiceRecord]:
+    after = dict(records)
+    for turn, result in zip(turns, written, strict=True):
+        stable, subject = turn.change.stable, turn.change.rollout.subject
+        if stable is not None and subject in after and isinstance(result, Held):
+            after[subject] = replace(after[subject], stable=stable)
+    return after
+
+
+def _is_moving(held: Held) -> bool:
+    """Whether something was asked for that is seen at the next look, or decided as soon as that is seen."""
+    rollout = held.rollout
+    if rollout.in_flight:
+        return rollout.phase is not Phase.WATCHING
+    return rollout.tidy in (Tidy.HAND_OVER, Tidy.UNWEIGH, Tidy.EMPTY)

@@ -1,0 +1,304 @@
+"""Orders: what a person may ask of Tidegate. The API calls these; each either is refused with its mend and changes nothing,
+or is written down whole. The loop does the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from tidegate.core.errors import Conflict, NotFound, Refused, Stale
+from tidegate.core.harm import Harm
+from tidegate.core.intervention import abort, pause, promote, resume, supersede
+from tidegate.core.plan import IfFiring, OnConflict, Plan, PlanFile
+from tidegate.core.rollout import Phase, Rollout
+from tidegate.core.service import Service, Tasks, same_listener
+from tidegate.engine.teller import letters_of, write_letters
+from tidegate.engine.watcher import Watcher
+from tidegate.ports import Change, Held, Lever, Router, Runtime, ServiceRecord, Start, Store, Told, VersionRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """What became of a deploy: the rollout, or none when that version already runs. `new` is False for one found in flight."""
+
+    rollout: Rollout | None
+    new: bool
+    sentence: str
+
+
+class Orders:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        lever: Lever,
+        runtime: Runtime,
+        router: Router,
+        watcher: Watcher,
+        clock: Callable[[], datetime],
+        salt: Callable[[], str],
+        poke: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._lever = lever
+        self._runtime = runtime
+        self._router = router
+        self._watcher = watcher
+        self._clock = clock
+        self._salt = salt
+        self._poke = poke
+
+    # --- Services -----------------------------------------------------------------------------------------------------
+
+    def check(self, file: Service, version: str = "") -> None:
+        """Raises Refused for a file that could not be applied, and for tasks that could not start. Changes nothing."""
+        others = [record.file for record in self._store.services() if record.file.service != file.service]
+        for other in others:
+            same_listener(file, other)
+        file.plan.resolve().check_grain(self._lever.grain)
+        self._runtime.check(file, version or "check")
+        self._router.check(file, others)
+
+    def apply(self, file: Service, by: str) -> str:
+        """Takes over listener, stickiness, plan, alarms, count and who is told. Tasks change by `deploy` only."""
+        record = self._store.service(file.service)
+        if record is None or not record.stable:
+            raise NotFound(f"{file.service} was never deployed.", "Deploy it first: tidegate deploy -f FILE --version VERSION.")
+        running = self._store.version(file.service, record.stable)
+        if running is not None and not same_tasks(running.tasks, file.tasks):
+            raise Refused(
+                f"The tasks of {file.service} in this file differ from those of {record.stable}, which runs.",
+                "Release them step by step: tidegate deploy -f FILE --version VERSION.",
+            )
+        if record.file == file:
+            return f"{file.service} is already as in this file."
+        self.check(file, record.stable)
+        changed = _say_differences(record.file, file)
+        self._store.apply(file, self._clock(), [Told("applied", file.service, f"changed: {changed}", actor=by)])
+        self._poke()
+        return f"{file.service}: changed {changed}."
+
+    def remove(self, service: str, by: str, reason: str = "") -> str:
+        """Takes the service out of the router and ends its tasks. Its history stays."""
+        self._record(service)
+        if running := self._going(service):
+            raise Conflict(
+                f"{service} has a rollout in flight ({running.rollout.id} at {running.rollout.wanted}).",
+                f"Stop it first: tidegate abort {service}.",
+            )
+        self._store.remove(service, self._clock(), [Told("removed", service, reason, actor=by)])
+        self._poke()
+        return f"{service} is removed: its tasks end when they are drained."
+
+    # --- Rollouts -----------------------------------------------------------------------------------------------------
+
+    def deploy(self, file: Service, version: str, by: str, *, plan: PlanFile | None = None, reason: str = "") -> Deployed:
+        """Starts to replace the stable version by this one, along the file's plan or the one given here."""
+        now = self._clock()
+        record = self._store.service(file.service)
+        known = self._store.version(file.service, version)
+        if known is not None and not same_tasks(known.tasks, file.tasks):
+            raise Refused(
+                f"{file.service} {version} already exists with other tasks (changed: {_say_differences(known.tasks, file.tasks)}).",
+                "A version never changes: give this one another name.",
+            )
+        if found := self._already(file.service, version, record):
+            return found
+        chosen = plan or file.plan
+        resolved = chosen.resolve()
+        superseded = self._make_way(file.service, version, chosen, by)
+        self.check(file, version)
+        resolved.check_grain(self._lever.grain)
+        if record is not None and record.stable:
+            self._check_alarms(file, record, resolved)
+        new = None if known else VersionRecord(file.service, version, file.tasks, now, by)
+        rollout = self._rollout(file, version, record, plan=resolved, by=by)
+        return self._begin(rollout, file, new, superseded, reason)
+
+    def _rollout(self, file: Service, version: str, record: ServiceRecord | None, *, plan: Plan, by: str) -> Rollout:
+        now = self._clock()
+        number = self._next_number(file.service, record)
+        baseline = record.stable if record else ""
+        return Rollout(
+            id=f"{file.service}-{number}",
+            subject=file.service,
+            baseline=baseline,
+            candidate=version,
+            salt=self._salt(),
+            plan=plan,
+            by=by,
+            created=now,
+            ticked=now,
+        )
+
+    def _next_number(self, service: str, record: ServiceRecord | None) -> int:
+        """One more than any before, also when the service was removed in between: ids of rollouts are never used again."""
+        last = self._store.history(service, 1)
+        before = int(last[0].rollout.id.rpartition("-")[2]) if last else 0
+        return max(before, record.number if record else 0) + 1
+
+    def _begin(
+        self, rollout: Rollout, file: Service, new: VersionRecord | None, superseded: Change | None, reason: str
+    ) -> Deployed:
+        why = rollout.plan.said + (f": {reason}" if reason else "")
+        facts = {"baseline": rollout.baseline, "candidate": rollout.candidate, "plan": rollout.plan.said}
+        told = [Told("started", rollout.subject, why, rollout.id, rollout.by, facts)]
+        letters = write_letters("started", rollout, Harm(), file.on)
+        self._store.begin(Start(rollout, file, new, superseded, told, letters), self._clock())
+        self._poke()
+        return Deployed(
+            rollout, True, f"{rollout.id}: {rollout.baseline or 'nothing'} -> {rollout.candidate}, {rollout.plan.said}."
+        )
+
+    def _already(self, service: str, version: str, record: ServiceRecord | None) -> Deployed | None:
+        running = self._going(service)
+        if running is not None and running.rollout.candidate == version and running.rollout.phase is not Phase.ROLLING_BACK:
+            rollout = running.rollout
+            return Deployed(rollout, False, f"{rollout.id} is already bringing {version}, at {rollout.wanted}.")
+        if running is None and record is not None and record.stable == version:
+            return Deployed(None, False, f"{service} already runs {version}: there is nothing to do.")
+        return None
+
+    def _make_way(self, service: str, version: str, plan: PlanFile, by: str) -> Change | None:
+        """What becomes of the rollout that is in flight; None when there is none. Raises Conflict when it is in the way."""
+        running = self._going(service)
+        if running is None:
+            return None
+        rollout = running.rollout
+        if rollout.phase is Phase.ROLLING_BACK and plan.on_conflict is OnConflict.REFUSE:
+            raise Conflict(
+                f"{service} is rolling back {rollout.candidate} ({rollout.reason}).",
+                f"Wait until it is done: tidegate watch {service}.",
+            )
+        if plan.on_conflict is OnConflict.REFUSE:
+            raise Conflict(
+                f"{service} already has a rollout at {rollout.wanted} ({rollout.id}, {rollout.candidate}).",
+                f"Wait for it, or stop it: tidegate abort {service}.",
+            )
+        dropped = supersede(rollout, by, version)
+        told = [Told("roll_back", service, dropped.reason, rollout.id, by)] if dropped is not rollout else []
+        return Change(running, dropped, running.harm, told=told)
+
+    def _check_alarms(self, file: Service, record: ServiceRecord, plan: Plan) -> None:
+        for problem in self._watcher.unknown_metrics(file):
+            raise problem
+        if plan.if_firing is not IfFiring.REFUSE:
+            return
+        for guard in self._watcher.firing(file, record):
+            raise Conflict(
+                f"The alarm {guard.name} of {file.service} already fires: {guard.why}.",
+                "Mend the service first, or deploy with if_firing: ignore or compare in the plan.",
+            )
+
+    def rollback(self, service: str, by: str, *, to: str | None = None, reason: str = "") -> Deployed:
+        """Brings back the version before, or `to`: at once, and without guards, for a person decided it."""
+        record = self._record(service)
+        running = self._going(service)
+        if running is not None:
+            return self._abort_for_rollback(running, by, to, reason)
+        version = to or self._version_before(service, record)
+        if version == record.stable:
+            return Deployed(None, False, f"{service} already runs {version}: there is nothing to do.")
+        known = self._store.version(service, version)
+        if known is None:
+            names = ", ".join(one.version for one in self._store.versions(service)[:10])
+            raise NotFound(f"{service} has no version {version}.", f"Known versions: {names}.")
+        plan = replace(
+            PlanFile(all_at_once=True, bake=timedelta(0)).resolve(),
+            said="back at once",
+            guarded=False,
+            keep_baseline=record.file.plan.keep_baseline,
+        )
+        rollout = self._rollout(record.file, version, record, plan=plan, by=by)
+        return self._begin(rollout, record.file, None, None, reason)
+
+    def _abort_for_rollback(self, running: Held, by: str, to: str | None, reason: str) -> Deployed:
+        rollout = running.rollout
+        if to not in (None, rollout.baseline):
+            raise Conflict(
+                f"{rollout.subject} has a rollout in flight ({rollout.id}); it can only go back to {rollout.baseline}.",
+                f"Stop it first: tidegate abort {rollout.subject}.",
+            )
+        after = self.abort(rollout.subject, by, reason)
+        return Deployed(after, False, f"{rollout.id} goes back to {rollout.baseline or 'nothing'}.")
+
+    def _version_before(self, service: str, record: ServiceRecord) -> str:
+        for held in self._store.history(service, 100):
+            rollout = held.rollout
+            if rollout.phase is Phase.COMPLETED and rollout.candidate == record.stable and rollout.baseline:
+                return rollout.baseline
+        raise NotFound(
+            f"{service} had no version before {record.stable}.", f"Name one: tidegate rollback {service} --to VERSION."
+        )
+
+    # --- Interventions ------------------------------------------------------------------------------------------------
+
+    def pause(self, service: str, by: str, reason: str = "") -> Rollout:
+        return self._intervene(service, by, "paused", reason, lambda rollout: pause(rollout, by))
+
+    def resume(self, service: str, by: str, reason: str = "") -> Rollout:
+        return self._intervene(service, by, "resumed", reason, lambda rollout: resume(rollout, by))
+
+    def promote(self, service: str, by: str, reason: str = "", *, full: bool = False) -> Rollout:
+        now = self._clock()
+        return self._intervene(service, by, "promoted", reason, lambda rollout: promote(rollout, by, now, full=full))
+
+    def abort(self, service: str, by: str, reason: str = "") -> Rollout:
+        return self._intervene(service, by, "aborted", reason, lambda rollout: abort(rollout, by, reason))
+
+    def abort_all(self, by: str, reason: str = "") -> Sequence[Rollout]:
+        """Stops everything that is in flight; the rollouts that it stopped."""
+        going = [held.rollout for held in self._store.history(limit=10_000, open_only=True) if held.rollout.in_flight]
+        return [self.abort(rollout.subject, by, reason) for rollout in going if rollout.phase is not Phase.ROLLING_BACK]
+
+    def _intervene(self, service: str, by: str, kind: str, reason: str, do: Callable[[Rollout], Rollout]) -> Rollout:
+        """Writes what a person wants of the latest rollout. The loop may write at the same moment: read again, a few times."""
+        record = self._record(service)
+        for _ in range(20):
+            held = self._latest(service)
+            after = do(held.rollout)
+            if after == held.rollout:
+                return after
+            told = [Told(kind, service, reason or after.decision.why, held.rollout.id, by, {"exposure": str(after.wanted)})]
+            stable = after.candidate if after.phase is Phase.COMPLETED else None
+            letters = letters_of(held.rollout, after, held.harm, record.file.on)
+            change = Change(held, after, held.harm, told=told, letters=letters, stable=stable)
+            written = self._store.commit([change], self._clock())
+            if isinstance(written[0], Held):
+                self._poke()
+                return after
+        raise Stale(service)
+
+    # --- Looking up ---------------------------------------------------------------------------------------------------
+
+    def _record(self, service: str) -> ServiceRecord:
+        record = self._store.service(service)
+        if record is None:
+            names = ", ".join(one.file.service for one in self._store.services()) or "none yet"
+            raise NotFound(f"There is no service {service!r}.", f"Known services: {names}.")
+        return record
+
+    def _latest(self, service: str) -> Held:
+        found = self._store.history(service, 1)
+        if not found:
+            raise NotFound(f"{service} has no rollout.", f"Start one: tidegate deploy -f {service}.yaml --version VERSION.")
+        return found[0]
+
+    def _going(self, service: str) -> Held | None:
+        """The newest rollout in flight."""
+        for held in self._store.history(service, 10, open_only=True):
+            if held.rollout.in_flight:
+                return held
+        return None
+
+
+def same_tasks(one: Tasks, other: Tasks) -> bool:
+    """Whether two specifications are the same version. How many of them run is no part of it."""
+    return one.model_copy(update={"count": 0}) == other.model_copy(update={"count": 0})
+
+
+def _say_differences(one: Service | Tasks, other: Service | Tasks) -> str:
+    names = [name for name in type(one).model_fields if getattr(one, name) != getattr(other, name)]
+    return ", ".join(name for name in names if not (isinstance(one, Tasks) and name == "count"))

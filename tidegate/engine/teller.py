@@ -1,0 +1,158 @@
+"""What is told: events in the history, and letters to whoever wants to know. Letters leave by an outbox, at least once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+import structlog
+
+from tidegate.core.duration import say_duration
+from tidegate.core.errors import TidegateError
+from tidegate.core.harm import Harm
+from tidegate.core.rollout import Phase, Rollout
+from tidegate.core.service import On
+from tidegate.core.setting import Applied
+from tidegate.engine.watcher import Look
+from tidegate.ports import Letter, Letters, Notifier, Store, Told
+
+FIRST_RETRY = timedelta(seconds=2)
+LONGEST_RETRY = timedelta(minutes=10)
+MOST_TRIES = 100
+
+
+def told_of(before: Rollout, after: Rollout, applied: Applied, look: Look, harm: Harm) -> tuple[Told, ...]:
+    """The decision record of this tick; nothing while the decision and its reason stay what they were."""
+    if after.decision == before.decision:
+        return ()
+    facts: dict[str, object] = {
+        "phase": after.phase.value,
+        "step": after.step + 1,
+        "steps": len(after.plan.steps),
+        "wanted": str(after.setting.exposure),
+        "applied": None if applied.exposure is None else str(applied.exposure),
+        "watched": say_duration(after.watched),
+        "verdict": look.verdict.judgement.value,
+        "guards": [describe_guard(guard) for guard in look.guards],
+        "sides": look.figures,
+        "harm": describe_harm(harm),
+    }
+    return (Told(after.decision.kind, after.subject, after.decision.why, after.id, facts=facts),)
+
+
+def describe_guard(guard: object) -> dict[str, object]:
+    return {name: getattr(guard, name) for name in ("name", "state", "figure", "limit", "why", "query", "value", "rollback")}
+
+
+def describe_harm(harm: Harm) -> dict[str, object]:
+    """The account as events, the API and the screen show it. Times are ISO 8601, durations `1.2s`."""
+    detect, act = harm.time_to_detect, harm.time_to_act
+    return {
+        "requests": harm.requests,
+        "finished": harm.finished,
+        "failed": harm.failed,
+        "rescued": harm.rescued,
+        "seen": harm.seen,
+        "rate": harm.rate,
+        "baseline_requests": harm.baseline_requests,
+        "baseline_failed": harm.baseline_failed,
+        "baseline_rate": harm.baseline_rate,
+        "most": str(harm.most),
+        "first": harm.first.isoformat() if harm.first else None,
+        "last": harm.last.isoformat() if harm.last else None,
+        "time_to_detect": None if detect is None else say_duration(detect),
+        "time_to_act": None if act is None else say_duration(act),
+    }
+
+
+def letters_of(before: Rollout, after: Rollout, harm: Harm, on: Sequence[On]) -> Letters:
+    """Who is told of this tick. A rollout that waits is told once for each thing it waits for."""
+    kind = _kind(before, after)
+    return write_letters(kind, after, harm, on) if kind else ()
+
+
+def _kind(before: Rollout, after: Rollout) -> str:
+    if after.phase is not before.phase and after.phase is Phase.ROLLED_BACK:
+        return "rolled_back"
+    if after.phase is not before.phase and after.phase is Phase.COMPLETED:
+        return "completed"
+    return "waiting" if after.waiting and after.waiting != before.waiting else ""
+
+
+def write_letters(kind: str, rollout: Rollout, harm: Harm, on: Sequence[On]) -> Letters:
+    message = {
+        "event": kind,
+        "sentence": say(kind, rollout, harm),
+        "service": rollout.subject,
+        "rollout": rollout.id,
+        "baseline": rollout.baseline,
+        "candidate": rollout.candidate,
+        "by": rollout.by,
+        "reason": rollout.reason or rollout.waiting or rollout.decision.why,
+        "exposure": str(rollout.wanted),
+        "harm": describe_harm(harm),
+    }
+    return tuple((target, message) for target in on if kind in target.events)
+
+
+def say(kind: str, rollout: Rollout, harm: Harm) -> str:
+    """One sentence that can be read aloud at three in the morning."""
+    name = f"{rollout.subject} {rollout.candidate}"
+    match kind:
+        case "started":
+            return f"{name} begins to replace {rollout.baseline or 'nothing'}: {rollout.plan.said} (by {rollout.by})."
+        case "rolled_back":
+            return f"{name} was rolled back: {rollout.reason}. {say_harm(harm)}"
+        case "completed":
+            return f"{name} serves everybody. {say_harm(harm)}"
+        case _:
+            return f"{name} waits at {rollout.wanted} for a person: {rollout.waiting}."
+
+
+def say_harm(harm: Harm) -> str:
+    """Who was harmed, in one or two sentences."""
+    if not harm.requests:
+        return "No request reached it."
+    reached = f"{harm.requests:,} requests reached it, at most {harm.most} of the users"
+    if not harm.failed:
+        return f"{reached}; none failed."
+    seen = "users saw none of them" if not harm.seen else f"users saw {harm.seen:,}"
+    said = f"{reached}; {harm.failed:,} attempts failed, {seen}."
+    if (detect := harm.time_to_detect) is not None and (act := harm.time_to_act) is not None:
+        said += f" From the first failure to the decision {say_duration(detect)}, to exposure zero {say_duration(act)} more."
+    return said
+
+
+class Postman:
+    """Carries letters from the outbox to the notifier. Runs beside the loop, so that a slow target delays nobody."""
+
+    def __init__(self, store: Store, notify: Mapping[str, Notifier]) -> None:
+        self._store = store
+        self._notify = notify
+        self._log = structlog.get_logger()
+
+    def deliver(self, now: datetime) -> int:
+        """Tries every letter that is due; how many arrived."""
+        arrived = 0
+        for letter in self._store.letters(now):
+            arrived += self._try(letter, now)
+        return arrived
+
+    def _try(self, letter: Letter, now: datetime) -> bool:
+        notifier = self._notify["webhook" if letter.target.webhook else "command"]
+        try:
+            notifier.tell(letter.target, letter.message)
+        except TidegateError as error:
+            self._again(letter, error, now)
+            return False
+        self._store.delivered(letter.id)
+        return True
+
+    def _again(self, letter: Letter, error: TidegateError, now: datetime) -> None:
+        wait = min(FIRST_RETRY * 2 ** min(letter.tries, 12), LONGEST_RETRY)
+        self._log.warning("letter_undelivered", event=letter.message.get("event"), problem=error.what, tries=letter.tries + 1)
+        if letter.tries + 1 >= MOST_TRIES:
+            self._log.error("letter_given_up", event=letter.message.get("event"), problem=error.what)
+            self._store.delivered(letter.id)
+        else:
+            self._store.undelivered(letter.id, error.what, now + wait)

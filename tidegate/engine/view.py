@@ -1,0 +1,173 @@
+"""What the API, the CLI and the screen show: plain frozen data, computed from what was written and what was last seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from tidegate.core.harm import Harm
+from tidegate.core.rollout import Phase, Rollout, Tidy
+from tidegate.core.service import Service
+from tidegate.core.setting import Applied
+from tidegate.core.verdict import GuardSeen, Verdict
+from tidegate.ports import Held, ServiceRecord, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What one side did in the last seconds. Rates are shares of 1, latencies milliseconds; None where nothing was counted."""
+
+    requests: int = 0
+    failed: int = 0
+    unfinished: int = 0
+    per_second: float | None = None
+    error_rate: float | None = None
+    p50: float | None = None
+    p99: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SideView:
+    version: str
+    tasks: int
+    healthy: int
+    figures: Figures = Figures()
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    exposure: str
+    hold: timedelta
+    gate: str = ""
+    hook: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutView:
+    """`served` is the measured share of requests that the candidate got lately (0 to 1); `left` the planned time that is
+    left when all goes well, None when a person is waited for."""
+
+    id: str
+    service: str
+    baseline: str
+    candidate: str
+    plan: str
+    steps: tuple[StepView, ...]
+    phase: str
+    in_flight: bool
+    step: int  # from 1; 0 while preparing
+    wanted: str
+    applied: str | None
+    served: float | None
+    watched: timedelta
+    hold: timedelta
+    left: timedelta | None
+    paused: bool
+    waiting: str
+    reason: str
+    decision: str
+    why: str
+    tidy: str  # what it still owes; "" when nothing
+    by: str
+    created: datetime
+    ended: datetime | None
+    verdict: Verdict | None
+    guards: tuple[GuardSeen, ...]
+    sides: tuple[SideView, ...]  # baseline, candidate; empty when it is history
+    harm: Harm
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceView:
+    name: str
+    url: str
+    stable: str
+    tasks: tuple[Task, ...]
+    alarms: tuple[GuardSeen, ...]
+    figures: Figures
+    rollout: RolloutView | None  # the one in flight, else the last one
+    versions: tuple[str, ...] = field(default=())
+
+
+def url_of(service: Service) -> str:
+    """Where users reach it, as well as we know: `http://127.0.0.1:8080/`."""
+    listener = service.listener
+    host = listener.address if listener.host == "*" else listener.host
+    host = "127.0.0.1" if host == "0.0.0.0" else host
+    return f"{'https' if listener.tls else 'http'}://{host}:{listener.port}{listener.path}"
+
+
+def time_left(rollout: Rollout) -> timedelta | None:
+    """Planned holds that are still to come. None when a person is waited for, or it does not go forward."""
+    if not rollout.in_flight or rollout.phase is Phase.ROLLING_BACK or rollout.paused or rollout.waiting:
+        return None
+    ahead = rollout.plan.steps[rollout.step :]
+    if any(step.gate for step in ahead):
+        return None
+    total = sum((step.hold for step in ahead), timedelta(0))
+    return max(timedelta(0), total - rollout.watched)
+
+
+def view_rollout(
+    held: Held,
+    *,
+    applied: Applied | None = None,
+    verdict: Verdict | None = None,
+    guards: Sequence[GuardSeen] = (),
+    sides: Sequence[SideView] = (),
+    served: float | None = None,
+) -> RolloutView:
+    rollout, step = held.rollout, held.rollout.now_at
+    owed = not rollout.in_flight and rollout.tidy is not Tidy.DONE
+    return RolloutView(
+        id=rollout.id,
+        service=rollout.subject,
+        baseline=rollout.baseline,
+        candidate=rollout.candidate,
+        plan=rollout.plan.said,
+        steps=tuple(StepView(str(one.exposure), one.hold, one.gate, one.hook is not None) for one in rollout.plan.steps),
+        phase=rollout.phase.value,
+        in_flight=rollout.in_flight,
+        step=rollout.step + 1 if rollout.phase is not Phase.PREPARING else 0,
+        wanted=str(rollout.wanted),
+        applied=str(applied.exposure) if applied is not None and applied.exposure is not None else None,
+        served=served,
+        watched=rollout.watched,
+        hold=step.hold if step else timedelta(0),
+        left=time_left(rollout),
+        paused=rollout.paused,
+        waiting=rollout.waiting,
+        reason=rollout.reason,
+        decision=rollout.decision.kind,
+        why=rollout.decision.why,
+        tidy=rollout.tidy.value if owed else "",
+        by=rollout.by,
+        created=rollout.created,
+        ended=rollout.ended,
+        verdict=verdict,
+        guards=tuple(guards),
+        sides=tuple(sides),
+        harm=held.harm,
+    )
+
+
+def view_service(
+    record: ServiceRecord,
+    *,
+    tasks: Sequence[Task],
+    alarms: Sequence[GuardSeen],
+    figures: Figures,
+    rollout: RolloutView | None,
+    versions: Sequence[str] = (),
+) -> ServiceView:
+    return ServiceView(
+        name=record.file.service,
+        url=url_of(record.file),
+        stable=record.stable,
+        tasks=tuple(tasks),
+        alarms=tuple(alarms),
+        figures=figures,
+        rollout=rollout,
+        versions=tuple(versions),
+    )

@@ -1,0 +1,66 @@
+"""Settings: read once from the environment by the entry points, and handed on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from tidegate.core.duration import parse_duration
+from tidegate.core.errors import Invalid
+
+LONGEST_SOCKET_PATH = 100
+"""Bytes. The kernel takes 107; the longest name that we append must fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`home` holds everything of one Tidegate: database, sockets, Envoy's files, tasks and logs."""
+
+    home: Path
+    database: str
+    port: int = 7400
+    tick: timedelta = timedelta(seconds=1)
+
+    @property
+    def socket(self) -> Path:
+        """The CLI's door."""
+        return self.home / "api.sock"
+
+    @property
+    def token_file(self) -> Path:
+        """The token for changes over TCP."""
+        return self.home / "token"
+
+
+def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """TIDEGATE_HOME, TIDEGATE_DATABASE, TIDEGATE_PORT, TIDEGATE_TICK. Raises Invalid with the mend."""
+    env = os.environ if environ is None else environ
+    home = Path(env.get("TIDEGATE_HOME") or _default_home(env)).expanduser().absolute()
+    if len(os.fsencode(home)) > LONGEST_SOCKET_PATH - len("/envoy/admin.sock"):
+        raise Invalid(f"TIDEGATE_HOME is too long for unix sockets: {home}.", "Choose a shorter directory.", "TIDEGATE_HOME")
+    return Settings(
+        home=home,
+        database=env.get("TIDEGATE_DATABASE") or f"sqlite:///{home / 'tidegate.db'}",
+        port=_port(env.get("TIDEGATE_PORT") or "7400"),
+        tick=_tick(env.get("TIDEGATE_TICK") or "1s"),
+    )
+
+
+def _default_home(env: Mapping[str, str]) -> str:
+    return str(Path(env.get("XDG_STATE_HOME") or "~/.local/state") / "tidegate")
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or not 0 <= int(text) <= 65535:
+        raise Invalid(f"TIDEGATE_PORT is {text!r}.", "Give a port from 1 to 65535, or 0 for none.", "TIDEGATE_PORT")
+    return int(text)
+
+
+def _tick(text: str) -> timedelta:
+    tick = parse_duration(text)
+    if not timedelta(milliseconds=100) <= tick <= timedelta(seconds=10):
+        raise Invalid(f"TIDEGATE_TICK is {text!r}.", "Give a duration from 100ms to 10s.", "TIDEGATE_TICK")
+    return tick
