@@ -101,7 +101,8 @@ class Orders:
         known = self._store.version(file.service, version)
         if known is not None and not same_tasks(known.tasks, file.tasks):
             raise Refused(
-                f"{file.service} {version} already exists with other tasks (changed: {_say_differences(known.tasks, file.tasks)}).",
+                f"{file.service} {version} already exists with other tasks: "
+                f"{_say_differences(known.tasks, file.tasks)} changed.",
                 "A version never changes: give this one another name.",
             )
         if found := self._already(file.service, version, record):
