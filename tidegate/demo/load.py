@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import random
 import signal
 import time
@@ -102,7 +101,7 @@ async def _run(crowd: Crowd, out: Path) -> None:
 def _write(out: Path, text: str) -> None:
     aside = out.with_name(out.name + ".new")
     aside.write_text(text)
-    os.replace(aside, out)
+    aside.replace(out)
 
 
 def main() -> None:

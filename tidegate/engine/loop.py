@@ -16,6 +16,7 @@ from tidegate.core.errors import Stale, Unreachable
 from tidegate.core.rollout import Phase, RunHook, Seen, Tidy, decide
 from tidegate.core.setting import Setting
 from tidegate.core.verdict import GOOD, combine
+from tidegate.engine.catalog import Catalog
 from tidegate.engine.teller import letters_of, told_of
 from tidegate.engine.watcher import Look, Watcher
 from tidegate.ports import Change, Held, HookRunner, Lever, ServiceRecord, Store
@@ -45,7 +46,7 @@ class Loop:
 
     def tick(self, now: datetime) -> bool:
         """One turn of everything. True when something is under way that the next look may already see: come back soon."""
-        records = {record.file.service: record for record in self._store.services()}
+        records = self._catalog.refresh()
         claimed = self._store.claim(self._owner, now, LEASE)
         for lever in self._levers.values():
             lever.look(now)

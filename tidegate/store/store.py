@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Engine, RowMapping, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from tidegate.core.errors import Conflict, Stale
@@ -29,6 +29,7 @@ class SqlStore:
         self._engine: Engine = open_database(url)
         # Rollouts as they were read, by id: most ticks read what they wrote themselves.
         self._seen: dict[str, Held] = {}
+        self._files: dict[str, tuple[str, ServiceRecord]] = {}
 
     def close(self) -> None:
         self._engine.dispose()
@@ -38,7 +39,15 @@ class SqlStore:
     def services(self) -> Sequence[ServiceRecord]:
         with reading(self._engine) as connection:
             rows = connection.execute(select(services).order_by(services.c.name)).mappings()
-            return [codec.read_service(row) for row in rows]
+            return [self._record(row) for row in rows]
+
+    def _record(self, row: RowMapping) -> ServiceRecord:
+        """Reads a file again only when its row changed; the same row gives the same object."""
+        key = f"{row['stable']} {row['number']} {row['file']}"
+        known = self._files.get(row["name"])
+        if known is None or known[0] != key:
+            known = self._files[row["name"]] = (key, codec.read_service(row))
+        return known[1]
 
     def service(self, name: str) -> ServiceRecord | None:
         with reading(self._engine) as connection:
