@@ -1,20 +1,301 @@
-"""Alarms with CloudWatch's semantics."""
+"""Alarms as service files write them. How they behave, which is as CloudWatch's, is in `alarm_evaluation.py`.
+
+A metric alarm compares a metric with a limit; a composite alarm (`when`) combines other alarms.
+"""
 
 from __future__ import annotations
 
+import difflib
+import re
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated, Literal
+from enum import StrEnum
+from typing import Annotated
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from tidegate.core.composite import Rule, parse_rule
 from tidegate.core.document import Document
-from tidegate.core.duration import Duration
+from tidegate.core.duration import Duration, say_duration
+from tidegate.core.errors import Invalid
+from tidegate.core.limit import Limit, Unit, WrittenLimit
+from tidegate.core.metric_name import MetricName, Source, parse_metric_name, percentile
+
+MOST_PERIODS = 360
+"""An hour of ten-second periods."""
+LONGEST = timedelta(days=1)
+
+
+class Missing(StrEnum):
+    """What a period without data counts as, when there are not enough periods with data."""
+
+    MISSING = "missing"  # nothing: without any data at all the state is INSUFFICIENT_DATA
+    IGNORE = "ignore"  # the state stays as it is
+    BREACHING = "breaching"
+    NOT_BREACHING = "not_breaching"
+
+
+class Of(StrEnum):
+    """Whose figures an alarm looks at."""
+
+    CANDIDATE = "candidate"
+    BASELINE = "baseline"
+    SERVICE = "service"
+
+
+class Comparison(StrEnum):
+    ABOVE = "above"
+    AT_LEAST = "at_least"
+    BELOW = "below"
+    AT_MOST = "at_most"
+
+    @property
+    def said(self) -> str:
+        return self.value.replace("_", " ")
+
+    def breaches(self, value: float, limit: float) -> bool:
+        match self:
+            case Comparison.ABOVE:
+                return value > limit
+            case Comparison.AT_LEAST:
+                return value >= limit
+            case Comparison.BELOW:
+                return value < limit
+            case _:
+                return value <= limit
+
+
+STATISTICS = ("average", "sum", "minimum", "maximum", "count")
+_DATAPOINTS = re.compile(r"([1-9]\d{0,3})\s+of\s+([1-9]\d{0,3})")
 
 
 class AlarmFile(Document):
+    """Either `metric` with one of above, at_least, below and at_most, or `when` with other alarms."""
+
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
     metric: str | None = None
-    above: str | float | None = None
+    """error_rate, requests, p50, p90, p99, p99.9 or tasks_healthy; tasks:NAME{label="value"} for what the tasks expose at
+    `tasks.metrics`; pushed:NAME{label="value"} for what is pushed."""
+    above: WrittenLimit | None = None
+    """Breaching above this limit: `1%` for error_rate, `800ms` for a latency, a number for the others."""
+    at_least: WrittenLimit | None = None
+    """Breaching at this limit and above."""
+    below: WrittenLimit | None = None
+    """Breaching below this limit."""
+    at_most: WrittenLimit | None = None
+    """Breaching at this limit and below."""
+    statistic: str | None = None
+    """Of metrics of tasks and pushed ones: average (default), sum, minimum, maximum, count, or a percentile as p99.9."""
     period: Duration = timedelta(seconds=10)
+    """Length of the periods that become one figure each, from 1s. They begin at whole multiples since 1970."""
     datapoints: str = "1 of 1"
-    missing: Literal["missing", "ignore", "breaching", "not_breaching"] = "missing"
+    """How many of the last periods have to be breaching, as `2 of 3`."""
+    missing: Missing = Missing.MISSING
+    """What a period without data counts as."""
+    of: Of = Of.CANDIDATE
+    """Whose figures. Outside of a rollout there is only the service."""
+    rollback: bool = True
+    """Whether it rolls back. One that does not is shown, and may be used in composite alarms."""
+    when: Annotated[str, Field(min_length=1)] | None = None
+    """A composite alarm: ALARM(errors) AND (ALARM(slow) OR NOT OK(queue))."""
+
+    @field_validator("metric")
+    @classmethod
+    def _known(cls, metric: str | None) -> str | None:
+        if metric is None:
+            return None
+        try:
+            return str(parse_metric_name(metric))
+        except Invalid as wrong:
+            raise ValueError(str(wrong)) from wrong
+
+    @field_validator("when")
+    @classmethod
+    def _readable(cls, when: str | None) -> str | None:
+        try:
+            if when is not None:
+                parse_rule(when)
+        except Invalid as wrong:
+            raise ValueError(str(wrong)) from wrong
+        return when
+
+    @field_validator("statistic")
+    @classmethod
+    def _known_statistic(cls, statistic: str | None) -> str | None:
+        if statistic is None or statistic in STATISTICS or percentile(statistic) is not None:
+            return statistic
+        close = difflib.get_close_matches(statistic, STATISTICS, n=1)
+        mend = f"Did you mean {close[0]!r}?" if close else f"Use {', '.join(STATISTICS)} or a percentile as p99."
+        raise ValueError(f"{statistic[:40]!r} is no statistic.\n{mend}")
+
+    @field_validator("period")
+    @classmethod
+    def _not_too_short(cls, period: timedelta) -> timedelta:
+        if not timedelta(seconds=1) <= period <= LONGEST or period % timedelta(seconds=1):
+            raise ValueError(f"a period of {say_duration(period)} cannot be had.\nGive whole seconds, from 1s to 1d.")
+        return period
+
+    @field_validator("datapoints")
+    @classmethod
+    def _m_of_n(cls, datapoints: str) -> str:
+        found = _DATAPOINTS.fullmatch(datapoints.strip())
+        if found is None:
+            raise ValueError(f"{datapoints[:40]!r} does not say how many of how many periods.\nWrite it as 2 of 3.")
+        wanted, of = int(found[1]), int(found[2])
+        if wanted > of:
+            raise ValueError(f"{wanted} of {of} periods can never be.\nThe first number is at most the second, as in 2 of 3.")
+        if of > MOST_PERIODS:
+            raise ValueError(f"{of} periods are too many to keep.\nUse at most {MOST_PERIODS}, or a longer period.")
+        return f"{wanted} of {of}"
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> AlarmFile:
+        if (self.metric is None) == (self.when is None):
+            found = "both metric and when" if self.metric else "neither metric nor when"
+            raise ValueError(
+                f"alarm {self.name} has {found}.\nGive one: metric to compare with a limit, when to combine alarms."
+            )
+        if self.when is not None:
+            self._check_composite()
+        else:
+            self._check_metric(self.metric_name)
+        return self
+
+    def _check_composite(self) -> None:
+        fields = type(self).model_fields
+        for key in ("above", "at_least", "below", "at_most", "statistic", "period", "datapoints", "missing", "of"):
+            # Compared with the default, not with what was given: a stored document gives everything.
+            if getattr(self, key) != fields[key].default:
+                raise ValueError(
+                    f"alarm {self.name} is a composite alarm and has {key}.\nRemove {key}: the alarms in `when` have it."
+                )
+
+    def _check_metric(self, metric: MetricName) -> None:
+        given = [comparison for comparison in Comparison if getattr(self, comparison) is not None]
+        if len(given) != 1:
+            found = " and ".join(given) or "none"
+            raise ValueError(f"alarm {self.name} needs one of {', '.join(Comparison)}; found {found}.\nKeep one of them.")
+        _check_unit(metric, given[0], self.limit)
+        if self.statistic is not None and metric.source is Source.ROUTER:
+            raise ValueError(f"alarm {self.name}: {metric} has no statistic to choose.\nRemove statistic: {self.statistic}.")
+        if self.periods * self.period > LONGEST:
+            raise ValueError(
+                f"alarm {self.name} looks at {self.periods} periods of {say_duration(self.period)}, more than a day.\n"
+                "Use fewer or shorter periods."
+            )
+
+    @property
+    def metric_name(self) -> MetricName:
+        """Of a metric alarm only."""
+        if self.metric is None:
+            raise ValueError(f"{self.name} is a composite alarm and has no metric")
+        return parse_metric_name(self.metric)
+
+    @property
+    def rule(self) -> Rule | None:
+        return parse_rule(self.when) if self.when is not None else None
+
+    @property
+    def comparison(self) -> Comparison:
+        return next(comparison for comparison in Comparison if getattr(self, comparison) is not None)
+
+    @property
+    def limit(self) -> Limit:
+        limit: Limit = getattr(self, self.comparison)
+        return limit
+
+    @property
+    def wanted(self) -> int:
+        """M of M of N: CloudWatch's datapoints to alarm."""
+        return int(self.datapoints.split()[0])
+
+    @property
+    def periods(self) -> int:
+        """N of M of N: CloudWatch's evaluation periods."""
+        return int(self.datapoints.split()[-1])
+
+    @property
+    def evaluation_range(self) -> int:
+        """How many periods are looked at, so that older data can stand in for missing data.
+
+        The documentation gives no rule, only the example of 5 for 3.
+        """
+        return self.periods + 2
+
+    @property
+    def said(self) -> str:
+        """The alarm in one line: `error_rate of the candidate above 1% in 2 of 3 periods of 10s`."""
+        if self.when is not None:
+            return self.when
+        of = "" if self.of is Of.SERVICE else f" of the {self.of}"
+        statistic = f"{self.statistic or 'average'} of " if self.metric_name.source is not Source.ROUTER else ""
+        condition = f"{self.comparison.said} {self.limit}"
+        return f"{statistic}{self.metric}{of} {condition} in {self.datapoints} periods of {say_duration(self.period)}"
+
+    def breaches(self, value: float) -> bool:
+        return self.comparison.breaches(value, self.limit.value)
+
+
+def _check_unit(metric: MetricName, key: Comparison, limit: Limit) -> None:
+    if limit.unit is metric.unit:
+        return
+    match metric.unit:
+        case Unit.SHARE:
+            told = f"{metric} is a share, and {limit} is none"
+            mend = f"{key}: {limit.value * 100:g}%" if limit.unit is Unit.NUMBER and 0 <= limit.value <= 1 else f"{key}: 1%"
+        case Unit.DURATION:
+            told = f"{metric} is a duration, and {limit} is none"
+            mend = f"{key}: {limit.value:g}ms" if limit.unit is Unit.NUMBER and limit.value > 0 else f"{key}: 800ms"
+        case _:
+            told = f"{metric} is a plain number, and {limit} has a unit"
+            mend = f"{key}: 20"
+    raise ValueError(f"{told}.\nWrite it as {mend}.")
+
+
+def check_alarms(alarms: Sequence[AlarmFile], *, scraped: bool = True) -> None:
+    """What no alarm can check alone. `scraped` says whether the tasks expose metrics at all.
+
+    Raises ValueError, as validators do, for a name that is there twice, a composite alarm over an unknown alarm or over
+    itself, and a metric of tasks that expose none.
+    """
+    names = [alarm.name for alarm in alarms]
+    for alarm in alarms:
+        if names.count(alarm.name) > 1:
+            raise ValueError(f"two alarms are named {alarm.name!r}.\nGive each its own name.")
+        for name in alarm.rule.names if alarm.rule else ():
+            if name not in names:
+                close = difflib.get_close_matches(name, names, n=1)
+                mend = f"Did you mean {close[0]!r}?" if close else f"Known alarms: {', '.join(names)}."
+                raise ValueError(f"alarm {alarm.name} speaks of {name!r}, which is no alarm of this service.\n{mend}")
+        if not scraped and alarm.metric and alarm.metric_name.source is Source.TASKS:
+            raise ValueError(
+                f"alarm {alarm.name} looks at {alarm.metric}, but the tasks expose no metrics.\n"
+                "Say where they do: tasks.metrics: /metrics."
+            )
+    in_order(alarms)
+
+
+def in_order(alarms: Sequence[AlarmFile]) -> tuple[AlarmFile, ...]:
+    """Each composite alarm after those that it speaks of. Raises ValueError for a circle."""
+    left, done = list(alarms), list[AlarmFile]()
+    while left:
+        known = {alarm.name for alarm in done}
+        ready = [alarm for alarm in left if alarm.rule is None or known.issuperset(alarm.rule.names)]
+        if not ready:
+            raise ValueError(f"{_circle(left)}\nA composite alarm cannot depend on itself: take one of them out of a rule.")
+        done += ready
+        left = [alarm for alarm in left if alarm not in ready]
+    return tuple(done)
+
+
+def _circle(left: Sequence[AlarmFile]) -> str:
+    """Some way round in what could not be put in order: every one of them waits for another one of them."""
+    waiting = {alarm.name: alarm.rule.names for alarm in left if alarm.rule}
+    way = [next(iter(waiting))]
+    while True:
+        following = next(name for name in waiting[way[-1]] if name in waiting)
+        if following in way:
+            round_ = [*way[way.index(following) :], following]
+            shown = f" ({' -> '.join(round_)})" if len(round_) > 2 else ""
+            return f"the rule of alarm {following} speaks of itself{shown}."
+        way.append(following)

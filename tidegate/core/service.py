@@ -11,9 +11,9 @@ from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
-from tidegate.core.alarm import AlarmFile
+from tidegate.core.alarm import AlarmFile, check_alarms
 from tidegate.core.document import Document
 from tidegate.core.duration import Duration
 from tidegate.core.errors import Invalid
@@ -243,11 +243,9 @@ class Service(Document):
 
     @field_validator("alarms")
     @classmethod
-    def _distinct(cls, alarms: tuple[AlarmFile, ...]) -> tuple[AlarmFile, ...]:
-        names = [alarm.name for alarm in alarms]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"two alarms are named {name!r}.\nGive each its own name.")
+    def _fit_together(cls, alarms: tuple[AlarmFile, ...], info: ValidationInfo) -> tuple[AlarmFile, ...]:
+        tasks = info.data.get("tasks")
+        check_alarms(alarms, scraped=tasks is None or tasks.metrics is not None)
         return alarms
 
     def relative_to(self, directory: str) -> Service:

@@ -1,0 +1,171 @@
+"""The name of a metric as an alarm writes it, and which measurements it means.
+
+error_rate  requests  tasks_healthy  p50 p90 p99 p99.9   what the router counts, of finished attempts; any pNN will do
+tasks:NAME{label="value"}                                what the service's tasks expose at `tasks.metrics`
+pushed:NAME{label="value"}                               what is pushed to Tidegate
+
+Label matchers are those of Prometheus: = != =~ !~, where a label that is not there is empty and an expression has to match
+the whole value.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tidegate.core.errors import Invalid
+from tidegate.core.limit import Unit
+
+BUILT_IN = ("error_rate", "requests", "p50", "p90", "p99", "p99.9", "tasks_healthy")
+MOST_MATCHERS = 16
+_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]{0,199}")
+_MATCHER = re.compile(r"""\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*(=~|!~|!=|=)\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')\s*(,|$)""")
+_PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d{1,3})?|100(?:\.0{1,3})?)")
+
+
+class Source(StrEnum):
+    ROUTER = "router"
+    TASKS = "tasks"
+    PUSHED = "pushed"
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    label: str
+    operator: str  # = != =~ !~
+    value: str
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        found = labels.get(self.label, "")
+        match self.operator:
+            case "=":
+                return found == self.value
+            case "!=":
+                return found != self.value
+            case "=~":
+                return re.fullmatch(self.value, found) is not None
+            case _:
+                return re.fullmatch(self.value, found) is None
+
+    def __str__(self) -> str:
+        quoted = self.value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        return f'{self.label}{self.operator}"{quoted}"'
+
+
+@dataclass(frozen=True, slots=True)
+class MetricName:
+    source: Source
+    name: str
+    matchers: tuple[Matcher, ...] = ()
+
+    @property
+    def unit(self) -> Unit:
+        if self.source is not Source.ROUTER:
+            return Unit.NUMBER
+        if self.name == "error_rate":
+            return Unit.SHARE
+        return Unit.DURATION if self.share is not None else Unit.NUMBER
+
+    @property
+    def share(self) -> float | None:
+        """0.99 for the router's p99; None for what is no percentile."""
+        return percentile(self.name) if self.source is Source.ROUTER else None
+
+    def selects(self, labels: Mapping[str, str]) -> bool:
+        return all(matcher.matches(labels) for matcher in self.matchers)
+
+    def __str__(self) -> str:
+        if self.source is Source.ROUTER:
+            return self.name
+        within = ",".join(str(matcher) for matcher in self.matchers)
+        return f"{self.source}:{self.name}{'{' + within + '}' if within else ''}"
+
+
+def percentile(text: str) -> float | None:
+    """0.999 for `p99.9`; None for what is no percentile."""
+    found = _PERCENTILE.fullmatch(text)
+    return float(found[1]) / 100 if found else None
+
+
+@functools.lru_cache(maxsize=4096)
+def parse_metric_name(text: str) -> MetricName:
+    """Reads the name of a metric. Raises Invalid, with the nearest name as the mend."""
+    written = text.strip()
+    source, colon, rest = written.partition(":")
+    if colon and source in (Source.TASKS, Source.PUSHED):
+        return _labelled(Source(source), rest.strip(), written)
+    if written in BUILT_IN or percentile(written) is not None:
+        return MetricName(Source.ROUTER, written)
+    raise Invalid(f"There is no metric {written[:80]!r}.", _nearest(written))
+
+
+def _nearest(written: str) -> str:
+    source, colon, rest = written.partition(":")
+    if colon and (close := difflib.get_close_matches(source, (Source.TASKS, Source.PUSHED), n=1)):
+        return f"Did you mean '{close[0]}:{rest[:80]}'?"
+    if close := difflib.get_close_matches(written, BUILT_IN, n=1, cutoff=0.5):
+        return f"Did you mean {close[0]!r}?"
+    return f"Known: {', '.join(BUILT_IN)}; tasks:NAME for what tasks expose, pushed:NAME for what is pushed."
+
+
+def _labelled(source: Source, rest: str, written: str) -> MetricName:
+    name, brace, within = rest.partition("{")
+    if not _NAME.fullmatch(name):
+        raise Invalid(
+            f"{name[:80]!r} in {written[:80]!r} is no name of a metric.",
+            f'Use letters, digits, _ and :, as {source}:queue_depth or {source}:queue_depth{{queue="mail"}}.',
+        )
+    if not brace:
+        return MetricName(source, name)
+    if not within.endswith("}"):
+        raise Invalid(f"The labels in {written[:80]!r} do not end.", "Close them with }.")
+    return MetricName(source, name, _matchers(within[:-1], written))
+
+
+def _matchers(within: str, written: str) -> tuple[Matcher, ...]:
+    matchers: list[Matcher] = []
+    place = 0
+    while within[place:].strip():
+        found = _MATCHER.match(within, place)
+        if found is None:
+            raise Invalid(
+                f"The labels {within[place:].strip()[:60]!r} in {written[:80]!r} cannot be read.",
+                'Write label="value"; the operators are = != =~ !~, with a comma between two labels.',
+            )
+        matchers.append(_matcher(found[1], found[2], _unquote(found[3]), written))
+        place = found.end()
+    if len(matchers) > MOST_MATCHERS:
+        raise Invalid(f"{written[:80]!r} has {len(matchers)} labels.", f"Use at most {MOST_MATCHERS}.")
+    return tuple(matchers)
+
+
+def _matcher(label: str, operator: str, value: str, written: str) -> Matcher:
+    if operator.endswith("~"):
+        try:
+            re.compile(value)
+        except re.error as wrong:
+            raise Invalid(f"{value[:60]!r} in {written[:80]!r} is no expression: {wrong}.", "Correct it, or use =.") from wrong
+    return Matcher(label, operator, value)
+
+
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
+
+
+def _unquote(quoted: str) -> str:
+    return re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), quoted[1:-1], flags=re.DOTALL)
+
+
+def refuse_unknown(metric: MetricName, known: Iterable[str], where: str = "metric") -> None:
+    """Raises Invalid when nothing of this name is among those that its source knows now."""
+    names = sorted(set(known))
+    if metric.source is Source.ROUTER or metric.name in names:
+        return
+    close = difflib.get_close_matches(metric.name, names, n=1, cutoff=0.5)
+    shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+    mend = f"Did you mean '{metric.source}:{close[0]}'?" if close else f"Known there: {shown or 'nothing yet'}."
+    who = "No task exposes" if metric.source is Source.TASKS else "Nobody has pushed"
+    raise Invalid(f"{who} a metric {metric.name!r}.", mend, where)
