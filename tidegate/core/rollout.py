@@ -4,8 +4,9 @@
 2.  Wanted exposure is computed from phase and step. Inside a rollout it grows or holds; it falls only to zero.
 3.  The hold begins when the exposure is *seen* applied, not when it was asked for.
 4.  Only watched time counts: a controller that was down for an hour adds at most one gap.
-5.  Cannot see is not fine: while blind the clock stops, and after `patience` the plan decides.
-6.  No data is something else: a quiet night is no failure, and the plan decides what it is.
+5.  Cannot see is not fine: while blind the clock stops, and after `patience` the plan decides. Blind is also who does
+    not see in force what was asked for.
+6.  No data is something else: a quiet night is no failure, and at the end of the hold the plan decides what it is.
 7.  Nothing blocks a rollback: no gate, hook, pause or router error. It is asked for until seen.
 8.  Whatever is applied other than wanted is put back.
 9.  The winner is handed over in three steps, each seen before the next: it becomes the stable side, the weight returns
@@ -76,9 +77,10 @@ class Rollout:
     step: int = 0
     watched: timedelta = timedelta(0)  # of this step, with the exposure seen and a verdict to be had
     elapsed: timedelta = timedelta(0)  # against the deadline: pauses and gates do not count
-    blind: timedelta = timedelta(0)  # without a break
+    blind: timedelta | None = None  # since the first look that did not see everything; None while all is seen
     paused: bool = False
     hook_passed: bool = False  # of this step
+    judged: bool = False  # this step was watched long enough: only its hook or a person may be missing
     unverified: tuple[int, ...] = ()  # steps that were left without enough data
     waiting: str = ""  # for what a person is needed; "" when for nothing
     reason: str = ""  # why it is rolled back; "" while it is not
@@ -203,8 +205,9 @@ Action = Apply | RunHook
 
 def decide(rollout: Rollout, seen: Seen, now: datetime) -> tuple[Rollout, tuple[Action, ...]]:
     """One turn: the rollout as it is to be written down, and what to ask for afterwards."""
+    # A clock that was set back counts for nothing once, and then goes on.
     passed = max(timedelta(0), now - rollout.ticked)
-    rollout = replace(rollout, ticked=max(now, rollout.ticked))
+    rollout = replace(rollout, ticked=now)
     after = _in_flight(rollout, seen, passed, now) if rollout.in_flight else _tidy(rollout, seen, now)
     return after, _actions(after)
 
@@ -222,33 +225,64 @@ def _actions(rollout: Rollout) -> tuple[Action, ...]:
 def _in_flight(rollout: Rollout, seen: Seen, passed: timedelta, now: datetime) -> Rollout:
     if rollout.phase is Phase.ROLLING_BACK:
         return _rolling_back(rollout, seen, now)
-    rollout = _clocks(rollout, seen, passed)
-    if why := _why_back(rollout, seen):
+    if not rollout.plan.guarded:
+        seen = replace(seen, verdict=GOOD)
+    unseen = _unseen(rollout, seen)
+    # A span that began blind was not watched, even when it ends with a look that sees.
+    watched = min(passed, rollout.plan.gap) if rollout.blind is None else timedelta(0)
+    rollout = _clocks(rollout, unseen, passed)
+    if why := _why_back(rollout, seen, unseen):
         return _rolling_back(roll_back(rollout, why), seen, now)
     match rollout.phase:
         case Phase.PREPARING:
-            return _preparing(rollout, seen, now)
+            return _preparing(rollout, seen, unseen, now)
         case Phase.SHIFTING:
             return _shifting(rollout, seen)
         case _:
-            return _watching(rollout, seen, passed, now)
+            return _watching(_with_hook(rollout, seen), seen, unseen, watched, now)
 
 
-def _clocks(rollout: Rollout, seen: Seen, passed: timedelta) -> Rollout:
+def _unseen(rollout: Rollout, seen: Seen) -> str:
+    """What cannot be seen now, or not as it was asked for; "" when nothing is missing (rule 5)."""
+    if rollout.phase is Phase.PREPARING:
+        return _unprepared(rollout, seen)
+    return _unlike(rollout, seen.applied) or _unjudged(seen.verdict)
+
+
+def _unlike(rollout: Rollout, applied: Applied) -> str:
+    """How what is applied differs from what was asked for (rule 8)."""
+    if applied.exposure is None:
+        return "the lever does not show what it applies"
+    if applied.exposure != rollout.wanted:
+        return f"{applied.exposure} is applied instead of {rollout.wanted}"
+    return "" if applied.shows(rollout.setting) else "another version or salt is applied than was asked for"
+
+
+def _unjudged(verdict: Verdict) -> str:
+    is_blind = verdict.judgement is Judgement.UNKNOWN and verdict.cause in (Cause.BLIND, None)
+    return (verdict.why or "the guards cannot see") if is_blind else ""
+
+
+def _unprepared(rollout: Rollout, seen: Seen) -> str:
+    """A candidate that is not healthy yet is seen well enough, and takes its time."""
+    match seen.candidate.ready:
+        case Ready.UNSEEN:
+            return f"the tasks of {rollout.candidate} cannot be seen"
+        case Ready.YES if not rollout.first and not seen.applied.shows(rollout.setting):
+            return f"{rollout.candidate} is not in its slot yet"
+        case _:
+            return ""
+
+
+def _clocks(rollout: Rollout, unseen: str, passed: timedelta) -> Rollout:
     held = rollout.paused or bool(rollout.waiting)
     elapsed = rollout.elapsed if held else rollout.elapsed + passed
-    blind = rollout.blind + min(passed, rollout.plan.gap) if _is_blind(rollout, seen) else timedelta(0)
-    return replace(rollout, elapsed=elapsed, blind=blind, waiting="")
+    # Time before the first blind look may have been seen by nobody: it is not blindness, and nobody's fault.
+    so_far = timedelta(0) if rollout.blind is None else rollout.blind + min(passed, rollout.plan.gap)
+    return replace(rollout, elapsed=elapsed, blind=so_far if unseen else None, waiting="")
 
 
-def _is_blind(rollout: Rollout, seen: Seen) -> bool:
-    """Also a lever that does not show what was asked of it: nobody knows then what users get."""
-    if rollout.phase is Phase.PREPARING:
-        return seen.candidate.ready is Ready.UNSEEN
-    return seen.verdict.cause is Cause.BLIND or seen.applied.exposure != rollout.wanted
-
-
-def _why_back(rollout: Rollout, seen: Seen) -> str:
+def _why_back(rollout: Rollout, seen: Seen, unseen: str) -> str:
     """Why this rollout must go back now; "" when it need not (rule 1)."""
     if seen.verdict.judgement is Judgement.BAD:
         return seen.verdict.why
@@ -258,96 +292,102 @@ def _why_back(rollout: Rollout, seen: Seen) -> str:
         return f"the hook of step {rollout.step + 1} failed: {seen.hook.why}"
     if rollout.elapsed >= rollout.plan.deadline:
         return f"it was not finished within its deadline of {say_duration(rollout.plan.deadline)}"
-    if rollout.blind >= rollout.plan.patience and rollout.plan.unsure_blind is Unsure.ROLLBACK:
-        return f"{_unseen(rollout, seen)} could not be seen for {say_duration(rollout.plan.patience)}"
-    if _no_data(seen) and _watched_enough(rollout) and rollout.plan.unsure_no_data is Unsure.ROLLBACK:
-        return f"there was not enough data to judge step {rollout.step + 1} ({seen.verdict.why})"
+    if _out_of_patience(rollout) and rollout.plan.guarded and rollout.plan.unsure_blind is Unsure.ROLLBACK:
+        return f"{unseen}, for {say_duration(rollout.plan.patience)}"
     return ""
 
 
-def _unseen(rollout: Rollout, seen: Seen) -> str:
-    if rollout.phase is Phase.PREPARING:
-        return "the candidate's tasks"
-    return "what the guards need" if seen.verdict.cause is Cause.BLIND else "the exposure that was asked for"
+def _out_of_patience(rollout: Rollout) -> bool:
+    return rollout.blind is not None and rollout.blind >= rollout.plan.patience
 
 
-def _no_data(seen: Seen) -> bool:
-    return seen.verdict.cause is Cause.NO_DATA
+def _with_hook(rollout: Rollout, seen: Seen) -> Rollout:
+    """A hook that has passed has passed, also while nothing else can be seen."""
+    passed = seen.hook is not None and seen.hook.state is HookState.PASSED
+    return replace(rollout, hook_passed=True) if passed else rollout
 
 
-def _watched_enough(rollout: Rollout) -> bool:
-    return rollout.phase is Phase.WATCHING and rollout.watched >= rollout.plan.steps[rollout.step].hold
-
-
-def _preparing(rollout: Rollout, seen: Seen, now: datetime) -> Rollout:
+def _preparing(rollout: Rollout, seen: Seen, unseen: str, now: datetime) -> Rollout:
     """Leaves when the candidate is healthy and stands in its slot, with this rollout's salt, and nobody is exposed."""
+    if unseen:
+        return _decided(rollout, "prepare", unseen)
     if seen.candidate.ready is not Ready.YES:
         return _decided(rollout, "prepare", f"{rollout.candidate} is not healthy yet")
     if rollout.paused:
         return _decided(rollout, "hold", "paused")
     if rollout.first:
         return complete(rollout, now, "the first version: there is nothing to protect")
-    if seen.applied != Applied(NONE, rollout.baseline, rollout.candidate, rollout.salt):
-        return _decided(rollout, "prepare", f"{rollout.candidate} is not in its slot yet")
     return shift_to(rollout, 0, f"{rollout.candidate} is healthy")
 
 
 def _shifting(rollout: Rollout, seen: Seen) -> Rollout:
-    if seen.applied.exposure != rollout.wanted:
-        return _wait_for_sight(rollout)
-    watching = replace(rollout, phase=Phase.WATCHING, watched=timedelta(0))
-    return _decided(watching, "watch", f"{rollout.wanted} is applied")
+    """Leaves when the exposure is seen. Whether the guards can see is asked while watching."""
+    if unlike := _unlike(rollout, seen.applied):
+        return _wait_for_sight(rollout, "blind", unlike) if _out_of_patience(rollout) else rollout
+    return _decided(replace(rollout, phase=Phase.WATCHING, watched=timedelta(0)), "watch", f"{rollout.wanted} is applied")
 
 
-def _watching(rollout: Rollout, seen: Seen, passed: timedelta, now: datetime) -> Rollout:
-    if rollout.blind:
-        drifted = seen.verdict.cause is not Cause.BLIND and seen.applied.exposure is not None
-        if drifted:
-            return _decided(rollout, "put_back", f"somebody else moved the exposure away from {rollout.wanted}")
-        return _wait_for_sight(_decided(rollout, "blind", f"{_unseen(rollout, seen)} cannot be seen"))
+def _watching(rollout: Rollout, seen: Seen, unseen: str, watched: timedelta, now: datetime) -> Rollout:
+    if unseen:
+        is_moved = seen.applied.exposure is not None and _unlike(rollout, seen.applied)
+        return _wait_for_sight(rollout, "put_back" if is_moved else "blind", unseen)
     if rollout.paused:
         return _decided(rollout, "hold", "paused")
     if seen.verdict.cause is Cause.HELD:
         return _decided(rollout, "hold", seen.verdict.why)
-    passed_hook = rollout.hook_passed or (seen.hook is not None and seen.hook.state is HookState.PASSED)
-    watched = rollout.watched + min(passed, rollout.plan.gap)
-    return _advance(replace(rollout, watched=watched, hook_passed=passed_hook), seen, now)
+    return _advance(replace(rollout, watched=rollout.watched + watched), seen, now)
 
 
-def _wait_for_sight(rollout: Rollout) -> Rollout:
-    if rollout.blind >= rollout.plan.patience:
-        return replace(rollout, waiting="nothing can be seen: look, then promote or abort")
-    return rollout
+def _wait_for_sight(rollout: Rollout, kind: str, unseen: str) -> Rollout:
+    waiting = f"{unseen}: look, then promote or abort" if _out_of_patience(rollout) else ""
+    return _decided(replace(rollout, waiting=waiting), kind, unseen)
 
 
 def _advance(rollout: Rollout, seen: Seen, now: datetime) -> Rollout:
     """Leaves the step when it was watched long enough, its verdict is good, its hook passed and nobody has to agree."""
     step = rollout.plan.steps[rollout.step]
-    if rollout.watched < step.hold:
+    # Also a step without a hold is looked at once, after the look that saw its exposure.
+    if rollout.watched < step.hold or not rollout.watched:
         return _decided(rollout, "watch", f"{rollout.wanted} is applied")
-    if _no_data(seen):
-        match rollout.plan.unsure_no_data:
-            case Unsure.EXTEND if rollout.watched < 2 * step.hold:
-                return _decided(rollout, "extend", seen.verdict.why)
-            case Unsure.HOLD:
-                waiting = replace(rollout, waiting=f"not enough data: promote or abort ({seen.verdict.why})")
-                return _decided(waiting, "hold", seen.verdict.why)
-            case _:
-                rollout = replace(rollout, unverified=(*rollout.unverified, rollout.step))
+    if not rollout.judged:
+        rollout = _judge(rollout, seen, step)
+    if not rollout.judged:
+        return rollout
     if step.hook and not rollout.hook_passed:
         return _decided(rollout, "hook", f"the hook of step {rollout.step + 1} has not ended yet")
     if step.gate:
         return _decided(replace(rollout, waiting=step.gate), "wait", step.gate)
-    how = "without enough data to verify it" if _no_data(seen) else "good"
+    how = "without enough data to verify it" if rollout.step in rollout.unverified else "good"
     why = f"{rollout.wanted} was watched for {say_duration(step.hold)}: {how}"
     if rollout.step + 1 == len(rollout.plan.steps):
         return complete(rollout, now, why)
     return shift_to(rollout, rollout.step + 1, why)
 
 
+def _judge(rollout: Rollout, seen: Seen, step: Step) -> Rollout:
+    """The end of the hold: judged, unless there was nothing to judge by and the plan wants more than that (rule 6).
+
+    A step without users or without a hold is not there to be judged.
+    """
+    if seen.verdict.cause is not Cause.NO_DATA or step.exposure == NONE or not step.hold:
+        return replace(rollout, judged=True)
+    why = seen.verdict.why
+    match rollout.plan.unsure_no_data:
+        case Unsure.EXTEND if rollout.watched < 2 * step.hold:
+            return _decided(rollout, "extend", why)
+        case Unsure.HOLD:
+            return _decided(replace(rollout, waiting=f"not enough data: promote or abort ({why})"), "hold", why)
+        case Unsure.ROLLBACK:
+            return roll_back(rollout, f"there was not enough data to judge step {rollout.step + 1} ({why})")
+        case _:
+            return replace(rollout, judged=True, unverified=(*rollout.unverified, rollout.step))
+
+
 def shift_to(rollout: Rollout, step: int, why: str) -> Rollout:
     """Wants the exposure of this step, and forgets what was watched before."""
-    shifting = replace(rollout, phase=Phase.SHIFTING, step=step, watched=timedelta(0), hook_passed=False, waiting="")
+    shifting = replace(
+        rollout, phase=Phase.SHIFTING, step=step, watched=timedelta(0), judged=False, hook_passed=False, waiting=""
+    )
     return _decided(shifting, "shift", f"to {shifting.wanted}: {why}")
 
 
@@ -371,13 +411,18 @@ def _rolling_back(rollout: Rollout, seen: Seen, now: datetime) -> Rollout:
 
 
 def _tidy(rollout: Rollout, seen: Seen, now: datetime) -> Rollout:
-    """One step of what an ended rollout owes; each is seen before the next (rules 9 and 10)."""
+    """One step of what an ended rollout owes; each is seen before the next (rules 9 and 10).
+
+    The winner must still be the stable side at each: whatever else is applied was put there by somebody else, and the
+    loser's tasks may be all that serves.
+    """
+    stands = seen.applied.stable == rollout.setting.stable or not rollout.setting.stable
     match rollout.tidy:
         case Tidy.HAND_OVER if seen.applied.stable == rollout.candidate:
             return _tidied(rollout, Tidy.UNWEIGH)
-        case Tidy.UNWEIGH if seen.applied.exposure == NONE:
+        case Tidy.UNWEIGH if stands and seen.applied.exposure == NONE:
             return _tidied(rollout, Tidy.EMPTY)
-        case Tidy.EMPTY if seen.applied.slot == "":
+        case Tidy.EMPTY if stands and seen.applied.slot == "":
             return _tidied(rollout, Tidy.KEEP)
         case Tidy.KEEP | Tidy.RETIRE if not rollout.loser or seen.loser_needed:
             return _tidied(rollout, Tidy.DONE)

@@ -29,5 +29,9 @@ class Applied:
     slot: str | None = None
     salt: str | None = None
 
+    def shows(self, setting: Setting) -> bool:
+        """Whether everything that was asked for is seen in force."""
+        return self == Applied(setting.exposure, setting.stable, setting.slot, setting.salt)
+
 
 UNSEEN = Applied()
