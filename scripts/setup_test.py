@@ -1,0 +1,38 @@
+"""Installs what tests and benchmarks use and pip does not have. As root by apt; else it says what is missing.
+
+Missing tools are a skip on a laptop and a failure on CI (the tests see to that).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+# program -> Debian package
+WANTED = {"wrk": "wrk", "openssl": "openssl"}
+POSTGRES = "postgresql"
+
+
+def main() -> int:
+    missing = [package for program, package in WANTED.items() if not shutil.which(program)]
+    if not shutil.which("initdb") and not list(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
+        missing.append(POSTGRES)
+    if not missing:
+        return 0
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        print(f"Missing (tests that need them are skipped): {', '.join(missing)}", file=sys.stderr)
+        return 0
+    env = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
+    subprocess.run(["apt-get", "update", "-qq"], check=False, env=env)
+    install = ["apt-get", "install", "-qq", "-y", "--no-install-recommends", *missing]
+    done = subprocess.run(install, check=False, env=env, stdout=subprocess.DEVNULL)
+    if done.returncode:
+        print(f"apt-get could not install {', '.join(missing)}.", file=sys.stderr)
+    return 1 if done.returncode and os.environ.get("CI") else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
