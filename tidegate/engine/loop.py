@@ -36,8 +36,18 @@ class Turn:
 class Loop:
     """Ticks through all rollouts that this controller may claim."""
 
-    def __init__(self, *, store: Store, levers: Mapping[str, Lever], watcher: Watcher, hooks: HookRunner, owner: str) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        catalog: Catalog,
+        levers: Mapping[str, Lever],
+        watcher: Watcher,
+        hooks: HookRunner,
+        owner: str,
+    ) -> None:
         self._store = store
+        self._catalog = catalog
         self._levers = levers
         self._watcher = watcher
         self._hooks = hooks
