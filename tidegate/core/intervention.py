@@ -26,8 +26,8 @@ def resume(rollout: Rollout, by: str) -> Rollout:
 
 
 def promote(rollout: Rollout, by: str, now: datetime, *, full: bool = False) -> Rollout:
-    """Goes to the next step without waiting for its hold, gate or hook; with `full` to the last one. From the last step
-    it completes. Guards keep looking."""
+    """Goes to the next step without waiting for this one's hold, gate or hook; with `full` to the last one. From the last
+    step it completes. Guards keep looking. Sent twice, it goes one step: the second waits until the first is applied."""
     _must_go_forward(rollout, "promoted")
     if rollout.phase is Phase.PREPARING:
         raise Refused(
@@ -37,14 +37,14 @@ def promote(rollout: Rollout, by: str, now: datetime, *, full: bool = False) -> 
     last = len(rollout.plan.steps) - 1
     why = f"promoted by {by}"
     rollout = replace(rollout, paused=False)
-    if rollout.step < last:
-        return shift_to(rollout, last if full else rollout.step + 1, why)
+    if full and rollout.step < last:
+        return shift_to(rollout, last, why)
     if rollout.phase is Phase.SHIFTING:
         raise Refused(
-            f"{rollout.subject} {rollout.candidate} is on its way to {rollout.wanted}, its last step.",
+            f"{rollout.subject} {rollout.candidate} is on its way to {rollout.wanted}: step {rollout.step + 1} of {last + 1}.",
             f"Promote it again when that is applied: tidegate watch {rollout.subject}.",
         )
-    return complete(rollout, now, why)
+    return shift_to(rollout, rollout.step + 1, why) if rollout.step < last else complete(rollout, now, why)
 
 
 def abort(rollout: Rollout, by: str, reason: str = "") -> Rollout:
@@ -57,8 +57,11 @@ def abort(rollout: Rollout, by: str, reason: str = "") -> Rollout:
 
 
 def supersede(rollout: Rollout, by: str, candidate: str) -> Rollout:
-    """The running candidate is dropped for a newer one; the baseline keeps serving."""
-    return roll_back(rollout, f"superseded by {candidate} (by {by})") if rollout.phase is not Phase.ROLLING_BACK else rollout
+    """The running candidate is dropped for a newer one; the baseline keeps serving. What goes back or has ended is in
+    nobody's way, and stays as it is."""
+    if rollout.phase is Phase.ROLLING_BACK or not rollout.in_flight:
+        return rollout
+    return roll_back(rollout, f"superseded by {candidate} (by {by})")
 
 
 def _must_go_forward(rollout: Rollout, verb: str) -> None:

@@ -339,7 +339,8 @@ def _watching(rollout: Rollout, seen: Seen, unseen: str, watched: timedelta, now
 
 
 def _wait_for_sight(rollout: Rollout, kind: str, unseen: str) -> Rollout:
-    waiting = f"{unseen}: look, then promote or abort" if _out_of_patience(rollout) else ""
+    choice = "promote or abort" if rollout.phase is Phase.WATCHING else "mend it or abort"
+    waiting = f"{unseen}: look, then {choice}" if _out_of_patience(rollout) else ""
     return _decided(replace(rollout, waiting=waiting), kind, unseen)
 
 
