@@ -83,13 +83,15 @@ def hard_gate(*, candidate: TaskHealth | None, baseline: TaskHealth | None, ejec
     Only while the baseline is sound: when both sides fail alike, the reason is elsewhere. Ejection for status 5xx only
     holds, for a shared outage ejects the candidate too.
     """
-    if candidate is None:
-        return unknown(Cause.BLIND, "the candidate's tasks cannot be seen")
     sound = baseline is not None and baseline.sound
-    if candidate.hurt and sound:
-        return bad(f"candidate tasks are unhealthy while the baseline is sound ({candidate.why})")
     if ejected_hard and sound:
         return bad("the router ejected candidate tasks for refused or broken connections while the baseline is sound")
+    if candidate is None:
+        return unknown(Cause.BLIND, "the candidate's tasks cannot be seen")
+    if candidate.hurt and sound:
+        return bad(f"candidate tasks are unhealthy while the baseline is sound ({candidate.why})")
+    if (candidate.hurt or ejected_hard) and baseline is None:
+        return unknown(Cause.BLIND, "candidate tasks are unhealthy, and the baseline's tasks cannot be seen")
     if candidate.hurt or ejected_hard:
         return unknown(Cause.HELD, "candidate tasks are unhealthy, and so is the baseline")
     if ejected_soft:
@@ -99,21 +101,33 @@ def hard_gate(*, candidate: TaskHealth | None, baseline: TaskHealth | None, ejec
 
 def combine(gate: Verdict, guards: Sequence[GuardSeen]) -> Verdict:
     """Bad beats blind beats held beats no data beats good; the first of its kind is named."""
-    acting = [guard for guard in guards if guard.rollback]
-    if gate.judgement is Judgement.BAD:
-        return gate
-    for guard in acting:
-        if guard.state == "firing":
-            return bad(f"{guard.name}: {guard.why or guard.limit}")
-    if gate.cause is Cause.BLIND:
-        return gate
-    for cause in (Cause.BLIND, Cause.HELD, Cause.NO_DATA):
-        if gate.cause is cause:
-            return gate
-        for guard in acting:
-            if guard.state == cause.value:
-                return unknown(cause, f"{guard.name}: {_SAID[cause]}")
-    return GOOD
+    verdicts = [gate, *(_verdict_of(guard) for guard in guards if guard.rollback)]
+    return min(verdicts, key=_rank)
 
 
 _SAID = {Cause.BLIND: "its source does not answer", Cause.HELD: "on hold", Cause.NO_DATA: "not enough data"}
+_CONTENT = ("ok", "not_armed", "not_applicable")
+
+
+def _verdict_of(guard: GuardSeen) -> Verdict:
+    if guard.state == "firing":
+        return bad(f"{guard.name}: {guard.why or guard.limit}")
+    for cause, said in _SAID.items():
+        if guard.state == cause.value:
+            return unknown(cause, f"{guard.name}: {said}")
+    # A state that nobody knows says nothing about the candidate, least of all that it is good.
+    return GOOD if guard.state in _CONTENT else unknown(Cause.BLIND, f"{guard.name}: its state {guard.state!r} is not known")
+
+
+def _rank(verdict: Verdict) -> int:
+    match verdict.judgement, verdict.cause:
+        case Judgement.BAD, _:
+            return 0
+        case Judgement.GOOD, _:
+            return 4
+        case _, Cause.HELD:
+            return 2
+        case _, Cause.NO_DATA:
+            return 3
+        case _:
+            return 1
