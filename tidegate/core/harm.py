@@ -1,12 +1,13 @@
 """The harm account of a rollout: who was exposed, what failed, what users saw, from when to when, and how fast we were.
 
-It is added up tick by tick from the differences of the router's counts, and written down in the same transaction as the
-rollout, so that a restart neither forgets nor counts twice.
+It is not added up, it is computed: what the router counts now, less what it had counted when the rollout began. So a restart
+of the controller neither forgets nor counts twice. When the router itself was restarted (a new epoch), what was counted until
+then is kept, and the new epoch counts from zero.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, field, replace
 from datetime import datetime, timedelta
 
 from tidegate.core.exposure import NONE, Exposure
@@ -14,32 +15,54 @@ from tidegate.core.tally import Tally
 
 
 @dataclass(frozen=True, slots=True)
-class Harm:
-    """Counts since the rollout began. Times are those of the looks, hence exact to one tick."""
+class Counted:
+    """Attempts of both sides. `seen`: failures that users in the candidate's slot saw, for no retry rescued them."""
 
-    requests: int = 0  # attempts begun on the candidate for users
+    requests: int = 0  # begun on the candidate
     finished: int = 0
-    failed: int = 0  # attempts that failed on the candidate
-    seen: int = 0  # failures that users saw: no retry on the baseline rescued them
-    baseline_requests: int = 0  # finished on the baseline meanwhile, to compare with
+    failed: int = 0
+    seen: int = 0
+    baseline_finished: int = 0
     baseline_failed: int = 0
+
+    @classmethod
+    def of(cls, candidate: Tally, baseline: Tally, seen: int) -> Counted:
+        return cls(candidate.begun, candidate.finished, candidate.failed, seen, baseline.finished, baseline.failed)
+
+    def plus(self, other: Counted) -> Counted:
+        return Counted(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+    def minus(self, other: Counted) -> Counted:
+        return Counted(*(max(0, a - b) for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Harm:
+    """Times are those of the looks, hence exact to one tick."""
+
+    counted: Counted = field(default_factory=Counted)  # since the rollout began
     most: Exposure = NONE  # the largest exposure that was applied
-    first: datetime | None = None  # first and last look that found a failed attempt
+    first: datetime | None = None  # first and last look that found a new failed attempt
     last: datetime | None = None
     detected: datetime | None = None  # when going back was decided
     stopped: datetime | None = None  # when exposure zero was seen
+    epoch: str = ""  # of the router's counts
+    mark: Counted = field(default_factory=Counted)  # what the router had counted when this epoch began for us
+    before: Counted = field(default_factory=Counted)  # what was counted in earlier epochs
 
     @property
     def rate(self) -> float | None:
-        return self.failed / self.finished if self.finished else None
+        return self.counted.failed / self.counted.finished if self.counted.finished else None
 
     @property
     def baseline_rate(self) -> float | None:
-        return self.baseline_failed / self.baseline_requests if self.baseline_requests else None
+        counted = self.counted
+        return counted.baseline_failed / counted.baseline_finished if counted.baseline_finished else None
 
     @property
     def rescued(self) -> int:
-        return max(0, self.failed - self.seen)
+        """Failed attempts that a retry on the baseline made good."""
+        return max(0, self.counted.failed - self.counted.seen)
 
     @property
     def time_to_detect(self) -> timedelta | None:
@@ -52,17 +75,24 @@ class Harm:
         return self.stopped - self.detected if self.detected and self.stopped else None
 
 
-def add_counts(harm: Harm, *, candidate: Tally, baseline: Tally, seen_failures: int, at: datetime) -> Harm:
-    """Adds what was counted since the last look."""
-    failing = candidate.failed > 0
-    return replace(
-        harm,
-        requests=harm.requests + candidate.begun,
-        finished=harm.finished + candidate.finished,
-        failed=harm.failed + candidate.failed,
-        seen=harm.seen + seen_failures,
-        baseline_requests=harm.baseline_requests + baseline.finished,
-        baseline_failed=harm.baseline_failed + baseline.failed,
-        first=harm.first or (at if failing else None),
-        last=at if failing else harm.last,
-    )
+def look_at(harm: Harm, *, epoch: str, counts: Counted, at: datetime) -> Harm:
+    """The account after a look at the router's counts."""
+    if not harm.epoch:
+        harm = replace(harm, epoch=epoch, mark=counts)
+    elif harm.epoch != epoch:
+        harm = replace(harm, epoch=epoch, mark=Counted(), before=harm.counted)
+    counted = harm.before.plus(counts.minus(harm.mark))
+    failing = counted.failed > harm.counted.failed
+    first, last = (harm.first or at, at) if failing else (harm.first, harm.last)
+    return replace(harm, counted=counted, first=first, last=last)
+
+
+def note_exposure(harm: Harm, *, applied: Exposure | None, going_back: bool, at: datetime) -> Harm:
+    """The account after a look at what is applied. Unseen exposure (None) is neither more nor zero."""
+    if applied is not None and applied > harm.most:
+        harm = replace(harm, most=applied)
+    if going_back and harm.detected is None:
+        harm = replace(harm, detected=at)
+    if going_back and harm.stopped is None and applied == NONE:
+        harm = replace(harm, stopped=at)
+    return harm

@@ -46,16 +46,16 @@ def describe_guard(guard: object) -> dict[str, object]:
 
 def describe_harm(harm: Harm) -> dict[str, object]:
     """The account as events, the API and the screen show it. Times are ISO 8601, durations `1.2s`."""
-    detect, act = harm.time_to_detect, harm.time_to_act
+    counted, detect, act = harm.counted, harm.time_to_detect, harm.time_to_act
     return {
-        "requests": harm.requests,
-        "finished": harm.finished,
-        "failed": harm.failed,
+        "requests": counted.requests,
+        "finished": counted.finished,
+        "failed": counted.failed,
         "rescued": harm.rescued,
-        "seen": harm.seen,
+        "seen": counted.seen,
         "rate": harm.rate,
-        "baseline_requests": harm.baseline_requests,
-        "baseline_failed": harm.baseline_failed,
+        "baseline_finished": counted.baseline_finished,
+        "baseline_failed": counted.baseline_failed,
         "baseline_rate": harm.baseline_rate,
         "most": str(harm.most),
         "first": harm.first.isoformat() if harm.first else None,
@@ -111,13 +111,14 @@ def say(kind: str, rollout: Rollout, harm: Harm) -> str:
 
 def say_harm(harm: Harm) -> str:
     """Who was harmed, in one or two sentences."""
-    if not harm.requests:
+    counted = harm.counted
+    if not counted.requests:
         return "No request reached it."
-    reached = f"{harm.requests:,} requests reached it, at most {harm.most} of the users"
-    if not harm.failed:
+    reached = f"{counted.requests:,} requests reached it, at most {harm.most} of the users"
+    if not counted.failed:
         return f"{reached}; none failed."
-    seen = "users saw none of them" if not harm.seen else f"users saw {harm.seen:,}"
-    said = f"{reached}; {harm.failed:,} attempts failed, {seen}."
+    seen = f"users saw {counted.seen:,} of them" if counted.seen else "users saw none of them"
+    said = f"{reached}; {counted.failed:,} attempts failed, {seen}."
     if (detect := harm.time_to_detect) is not None and (act := harm.time_to_act) is not None:
         said += f" From the first failure to the decision {say_duration(detect)}, to exposure zero {say_duration(act)} more."
     return said
