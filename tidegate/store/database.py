@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from tidegate.core.errors import Refused, TidegateError, Unreachable
+from tidegate.core.errors import Conflict, Refused, TidegateError, Unreachable
 
 HEAD = "0001"
 """The schema that this version speaks: the newest file in migrations/versions/."""
@@ -69,11 +69,11 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def mapped(engine: Engine) -> Iterator[None]:
-    """Foreign errors end here; an IntegrityError is its caller's to explain."""
+    """Foreign errors end here."""
     try:
         yield
-    except IntegrityError:
-        raise
+    except IntegrityError as error:
+        raise Conflict("Somebody else wrote the same at the same moment.", "Look at what is there now, and repeat.") from error
     except DBAPIError as error:
         raise _explain(error, _name(engine)) from error
 

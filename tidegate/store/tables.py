@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, text
 
 metadata = MetaData(
     naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "fk": "fk_%(table_name)s_%(column_0_N_name)s"}
@@ -54,8 +54,8 @@ Index(
     "one_active",
     rollouts.c.subject,
     unique=True,
-    sqlite_where=rollouts.c.active.is_(True),
-    postgresql_where=rollouts.c.active.is_(True),
+    sqlite_where=text("active"),
+    postgresql_where=text("active"),
 )
 
 events = Table(

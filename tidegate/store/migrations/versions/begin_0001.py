@@ -59,8 +59,8 @@ def upgrade() -> None:
         "rollouts",
         ["subject"],
         unique=True,
-        sqlite_where=sa.text("active IS 1"),
-        postgresql_where=sa.text("active IS 1"),
+        sqlite_where=sa.text("active"),
+        postgresql_where=sa.text("active"),
     )
     op.create_table(
         "services",
