@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from pretended import BEGIN, World, begin
 
+from tests.support.pretended import BEGIN, World, begin
 from tidegate.core.errors import Refused
 from tidegate.core.exposure import Exposure
 from tidegate.core.intervention import abort, pause, promote, resume, supersede

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from pretended import BEGIN, World, begin
 
+from tests.support.pretended import BEGIN, World, begin
 from tidegate.core.exposure import NONE, Exposure
 from tidegate.core.plan import Hook, Plan, Step, Unsure
 from tidegate.core.rollout import Apply, Phase, Readiness, Ready, Tidy, complete, decide

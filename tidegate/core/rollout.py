@@ -86,6 +86,7 @@ class Rollout:
     reason: str = ""  # why it is rolled back; "" while it is not
     tidy: Tidy = Tidy.DONE  # meaningful once ended
     ended: datetime | None = None
+    freed: datetime | None = None  # when the lever was seen free; the loser's stay counts from here
     decision: Decision = field(default_factory=lambda: Decision("started"))
 
     @property
@@ -314,7 +315,7 @@ def _preparing(rollout: Rollout, seen: Seen, unseen: str, now: datetime) -> Roll
     if seen.candidate.ready is not Ready.YES:
         return _decided(rollout, "prepare", f"{rollout.candidate} is not healthy yet")
     if rollout.paused:
-        return _decided(rollout, "hold", "paused")
+        return _paused(rollout)
     if rollout.first:
         return complete(rollout, now, "the first version: there is nothing to protect")
     return shift_to(rollout, 0, f"{rollout.candidate} is healthy")
@@ -332,10 +333,15 @@ def _watching(rollout: Rollout, seen: Seen, unseen: str, watched: timedelta, now
         is_moved = seen.applied.exposure is not None and _unlike(rollout, seen.applied)
         return _wait_for_sight(rollout, "put_back" if is_moved else "blind", unseen)
     if rollout.paused:
-        return _decided(rollout, "hold", "paused")
+        return _paused(rollout)
     if seen.verdict.cause is Cause.HELD:
         return _decided(rollout, "hold", seen.verdict.why)
     return _advance(replace(rollout, watched=rollout.watched + watched), seen, now)
+
+
+def _paused(rollout: Rollout) -> Rollout:
+    """Keeps who paused it, where that was the last word."""
+    return rollout if rollout.decision.kind == "paused" else _decided(rollout, "hold", "paused")
 
 
 def _wait_for_sight(rollout: Rollout, kind: str, unseen: str) -> Rollout:
@@ -377,7 +383,7 @@ def _judge(rollout: Rollout, seen: Seen, step: Step) -> Rollout:
         case Unsure.EXTEND if rollout.watched < 2 * step.hold:
             return _decided(rollout, "extend", why)
         case Unsure.HOLD:
-            return _decided(replace(rollout, waiting=f"not enough data: promote or abort ({why})"), "hold", why)
+            return _decided(replace(rollout, waiting=f"{why}: promote or abort"), "hold", why)
         case Unsure.ROLLBACK:
             return roll_back(rollout, f"there was not enough data to judge step {rollout.step + 1} ({why})")
         case _:
@@ -385,10 +391,9 @@ def _judge(rollout: Rollout, seen: Seen, step: Step) -> Rollout:
 
 
 def shift_to(rollout: Rollout, step: int, why: str) -> Rollout:
-    """Wants the exposure of this step, and forgets what was watched before."""
-    shifting = replace(
-        rollout, phase=Phase.SHIFTING, step=step, watched=timedelta(0), judged=False, hook_passed=False, waiting=""
-    )
+    """Wants the exposure of this step, and forgets what was watched before; patience begins anew, too."""
+    shifting = replace(rollout, phase=Phase.SHIFTING, step=step, watched=timedelta(0), blind=None, waiting="")
+    shifting = replace(shifting, judged=False, hook_passed=False)
     return _decided(shifting, "shift", f"to {shifting.wanted}: {why}")
 
 
@@ -417,17 +422,21 @@ def _tidy(rollout: Rollout, seen: Seen, now: datetime) -> Rollout:
     The winner must still be the stable side at each: whatever else is applied was put there by somebody else, and the
     loser's tasks may be all that serves.
     """
-    stands = seen.applied.stable == rollout.setting.stable or not rollout.setting.stable
+    winner, stable = rollout.setting.stable, seen.applied.stable
+    if rollout.tidy in (Tidy.UNWEIGH, Tidy.EMPTY) and winner and stable != winner:
+        return (
+            rollout if stable is None else _decided(rollout, "put_back", f"{stable or 'nobody'} is stable instead of {winner}")
+        )
     match rollout.tidy:
-        case Tidy.HAND_OVER if seen.applied.stable == rollout.candidate:
+        case Tidy.HAND_OVER if stable == winner:
             return _tidied(rollout, Tidy.UNWEIGH)
-        case Tidy.UNWEIGH if stands and seen.applied.exposure == NONE:
+        case Tidy.UNWEIGH if seen.applied.exposure == NONE:
             return _tidied(rollout, Tidy.EMPTY)
-        case Tidy.EMPTY if stands and seen.applied.slot == "":
-            return _tidied(rollout, Tidy.KEEP)
+        case Tidy.EMPTY if seen.applied.slot == "":
+            return replace(_tidied(rollout, Tidy.KEEP), freed=now)
         case Tidy.KEEP | Tidy.RETIRE if not rollout.loser or seen.loser_needed:
             return _tidied(rollout, Tidy.DONE)
-        case Tidy.KEEP if rollout.ended and now - rollout.ended >= _keep(rollout):
+        case Tidy.KEEP if now - (rollout.freed or rollout.ended or now) >= _keep(rollout):
             return _tidied(rollout, Tidy.RETIRE)
         case Tidy.RETIRE if seen.loser_gone:
             return _tidied(rollout, Tidy.DONE)
