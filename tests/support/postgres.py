@@ -30,16 +30,19 @@ def running(directory: Path) -> Iterator[str]:
         missing("PostgreSQL is not installed (make setup-test)")
         return
     data, port = directory / "data", _free_port()
-    as_owner = _owner(directory)
-    quiet = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": directory}
-    subprocess.run([*as_owner, bin_ / "initdb", "-D", data, "-U", "tidegate", "-A", "trust", "--no-sync"], **quiet)  # type: ignore[call-overload]
+    as_owner: list[str | Path] = [*_owner(directory)]
+    _run([*as_owner, bin_ / "initdb", "-D", data, "-U", "tidegate", "-A", "trust", "--no-sync"], directory)
     options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories= -c fsync=off"
     control = [*as_owner, bin_ / "pg_ctl", "-D", data, "-w", "-l", directory / "log"]
-    subprocess.run([*control, "-o", options, "start"], **quiet)  # type: ignore[call-overload]
+    _run([*control, "-o", options, "start"], directory)
     try:
         yield f"postgresql+psycopg://tidegate@127.0.0.1:{port}/postgres"
     finally:
-        subprocess.run([*control, "-m", "immediate", "stop"], **quiet)  # type: ignore[call-overload]
+        _run([*control, "-m", "immediate", "stop"], directory)
+
+
+def _run(command: list[str | Path], directory: Path) -> None:
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=directory)
 
 
 def missing(reason: str) -> None:

@@ -36,7 +36,8 @@ def _connect(url: str) -> Engine:
     sqlite = make_url(url).get_backend_name() == "sqlite"
     if not sqlite:
         return create_engine(url, pool_pre_ping=True)
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+    patience = {} if "timeout" in make_url(url).query else {"timeout": BUSY_SECONDS}
+    engine = create_engine(url, connect_args={**patience, "check_same_thread": False})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -88,7 +89,7 @@ def _explain(error: DBAPIError, name: str) -> TidegateError:
         return Unreachable(f"The database {name} cannot be written: {said}.", "Free some disk space; it goes on by itself.")
     if "locked" in said or "busy" in said:
         return Unreachable(
-            f"The database {name} was locked by another process for {BUSY_SECONDS} s.",
+            f"The database {name} was locked by another process for too long.",
             "End whoever holds it (a backup? sqlite3?); it goes on by itself.",
         )
     if "readonly" in said or "unable to open" in said:
