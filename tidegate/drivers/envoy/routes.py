@@ -1,0 +1,217 @@
+"""Which request goes to which side: the route table of a port.
+
+For each service the same request is tried in this order, and the first that fits wins:
+
+    a tester's header        (only when it is configured, with its secret)
+    the user's id header     hash of salt:id
+    the sticky cookie        hash of salt:id
+    a new visitor            hash of salt:this request's id, which becomes his cookie
+
+each once for methods that may be repeated, whose failures on the candidate are retried on the stable side, and once for
+those that may not. The weights here give everything to the stable side; Envoy takes the real ones from its runtime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tidegate.core.exposure import WHOLE
+from tidegate.core.service import Service, Stickiness
+from tidegate.drivers.envoy import names
+from tidegate.drivers.envoy.cookies import cookie_reading
+from tidegate.drivers.envoy.hosts import by_host
+from tidegate.drivers.envoy.resource import TYPE, Json, seconds
+from tidegate.ports import Routing
+
+_REPEATABLE = "GET|HEAD|OPTIONS|PUT|DELETE|TRACE"
+_UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_COOKIE_AGE = 34_560_000  # 400 days, the longest that browsers keep one
+
+_SIDES = {names.CANDIDATE: "candidate", names.TESTER: "candidate", names.STABLE: "baseline"}
+
+
+def route_table(port: int, routings: Sequence[Routing]) -> list[Json]:
+    """The table of one port. Hosts are matched exactly first; within a host the longest path wins."""
+    return [
+        {
+            "@type": TYPE + "envoy.config.route.v3.RouteConfiguration",
+            "name": names.port_name(port),
+            "virtual_hosts": [_virtual_host(host, found) for host, found in by_host(routings)],
+            "ignore_port_in_host_matching": True,
+            # An unknown cluster is an error now, not a 503 for users later.
+            "validate_clusters": True,
+            "metadata": {"filter_metadata": {names.METADATA: {each.service.service: each.salt for each in routings}}},
+        }
+    ]
+
+
+def salts_in(resources: Sequence[Json]) -> dict[str, str]:
+    """The salt of each service in a route table."""
+    return dict(resources[0]["metadata"]["filter_metadata"][names.METADATA])
+
+
+def _virtual_host(host: str, routings: Sequence[Routing]) -> Json:
+    return {
+        "name": host,
+        "domains": [host],
+        "routes": [route for routing in routings for route in _routes(routing)],
+        "retry_policy": _retry_policy(),
+    }
+
+
+def _retry_policy() -> Json:
+    """Nothing was sent when a connection was refused, so this much is safe for every request, on another task.
+
+    What was tried is not tried again: neither the task, nor, in the slot, the candidate.
+    """
+    hosts = "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
+    priorities = "envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig"
+    return {
+        "retry_on": "connect-failure,refused-stream,reset-before-request",
+        "num_retries": 2,
+        "retry_host_predicate": [
+            {"name": "envoy.retry_host_predicates.previous_hosts", "typed_config": {"@type": TYPE + hosts}}
+        ],
+        "host_selection_retry_max_attempts": 5,
+        "retry_priority": {
+            "name": "envoy.retry_priorities.previous_priorities",
+            "typed_config": {"@type": TYPE + priorities, "update_frequency": 1},
+        },
+        "retry_back_off": {"base_interval": "0.001s", "max_interval": "0.010s"},
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """One way to know a user: what a request must have, what is hashed, and how the id is written for the task."""
+
+    name: str
+    match: Json
+    hash_header: str
+    pattern: str
+    substitution: str
+    id: str
+    set_cookie: str | None = None
+    filters: Json | None = None
+
+
+def _ways(stickiness: Stickiness, salt: str) -> list[_Way]:
+    # A backslash is the one character that means something in a substitution.
+    prefix = salt.replace("\\", "\\\\") + ":"
+    ways = []
+    if stickiness.header is not None:
+        # The empty pattern puts the salt before whatever bytes there are; `.*` would stop at bytes that are not UTF-8.
+        match = {"headers": [_not_empty(stickiness.header)]}
+        ways.append(_Way("user", match, stickiness.header, "^", prefix, f"%REQ({stickiness.header})%"))
+    if stickiness.cookie is not None:
+        name = stickiness.cookie
+        match = {"cookies": [{"name": name, "string_match": {"safe_regex": {"regex": _UUID}}}]}
+        pattern = rf'^(?:\C*?;)?\s*{name}="?({_UUID})"?\s*(?:;\C*)?$'
+        known = f"%DYNAMIC_METADATA({names.METADATA}:id)%"
+        ways.append(_Way("cookie", match, "cookie", pattern, prefix + r"\1", known, filters=cookie_reading(name)))
+    ways.append(_Way("visitor", {}, "x-request-id", "^", prefix, "%REQ(x-request-id)%", _set_cookie(stickiness)))
+    return ways
+
+
+def _not_empty(header: str) -> Json:
+    return {
+        "name": header,
+        "string_match": {"exact": ""},
+        "invert_match": True,
+        "treat_missing_header_as_empty": True,
+    }
+
+
+def _set_cookie(stickiness: Stickiness) -> str | None:
+    if stickiness.cookie is None:
+        return None
+    secure = "; Secure" if stickiness.cookie_secure else ""
+    rest = f"Path=/; Max-Age={_COOKIE_AGE}; HttpOnly; SameSite=Lax{secure}"
+    return f"{stickiness.cookie}=%REQ(x-request-id)%; {rest}"
+
+
+def _routes(routing: Routing) -> list[Json]:
+    service = routing.service
+    ways = _ways(service.stickiness, routing.salt)
+    routes = []
+    if service.force is not None:
+        for place, word in ((names.TESTER, "candidate"), (names.STABLE, "baseline")):
+            routes += [_forced(service, way, place, f"{word} {service.force.secret}") for way in ways]
+    for way in ways:
+        routes += [_weighted(service, way, repeatable=True), _weighted(service, way, repeatable=False)]
+    return routes
+
+
+def _weighted(service: Service, way: _Way, *, repeatable: bool) -> Json:
+    method = {"name": ":method", "string_match": {"safe_regex": {"regex": _REPEATABLE}}}
+    route = _route(service, way, [method] if repeatable else [])
+    route["name"] = f"{service.service} {way.name}" + (" repeatable" if repeatable else "")
+    route["route"]["weighted_clusters"] = {
+        "clusters": [
+            _leg(service, names.CANDIDATE, 0, repeatable=repeatable),
+            _leg(service, names.STABLE, WHOLE, repeatable=repeatable),
+        ],
+        "use_hash_policy": True,
+        "runtime_key_prefix": names.weight_prefix(service.service),
+    }
+    return route
+
+
+def _forced(service: Service, way: _Way, place: str, value: str) -> Json:
+    assert service.force is not None
+    route = _route(service, way, [{"name": service.force.header, "string_match": {"exact": value}}])
+    route["name"] = f"{service.service} {way.name} forced {_SIDES[place]}"
+    route["route"]["weighted_clusters"] = {"clusters": [_leg(service, place, 1, repeatable=False)]}
+    return route
+
+
+def _route(service: Service, way: _Way, headers: Sequence[Json]) -> Json:
+    match = dict(way.match) | _path(service.listener.path)
+    match["headers"] = [*headers, *way.match.get("headers", [])]
+    route: Json = {
+        "match": {key: value for key, value in match.items() if value},
+        "route": {"hash_policy": [_hash(way)], **_timeouts(service)},
+        "request_headers_to_add": [_header(names.ID_HEADER, way.id)],
+    }
+    if service.force is not None:
+        route["request_headers_to_remove"] = [service.force.header]
+    if way.filters is not None:
+        route["typed_per_filter_config"] = way.filters
+    if way.set_cookie is not None:
+        route["response_headers_to_add"] = [
+            _header("set-cookie", way.set_cookie) | {"append_action": "APPEND_IF_EXISTS_OR_ADD"}
+        ]
+    return route
+
+
+def _path(path: str) -> Json:
+    bare = path.rstrip("/")
+    return {"path_separated_prefix": bare} if bare else {"prefix": "/"}
+
+
+def _timeouts(service: Service) -> Json:
+    """gRPC streams end by their own deadline; other requests by the listener's."""
+    if service.tasks.protocol == "grpc":
+        return {"timeout": "0s", "idle_timeout": "0s", "max_stream_duration": {"grpc_timeout_header_max": "0s"}}
+    return {"timeout": seconds(service.listener.timeout)}
+
+
+def _hash(way: _Way) -> Json:
+    rewrite = {"pattern": {"regex": way.pattern}, "substitution": way.substitution}
+    return {"header": {"header_name": way.hash_header, "regex_rewrite": rewrite}, "terminal": True}
+
+
+def _leg(service: Service, place: str, weight: int, *, repeatable: bool) -> Json:
+    """One side of a route, with the headers for its tasks, and what may be retried beyond a refused connection."""
+    headers = [_header(names.SIDE_HEADER, _SIDES[place])]
+    if repeatable:
+        headers.append(_header("x-envoy-retry-on", "5xx,reset" if place == names.CANDIDATE else "reset"))
+    if place == names.CANDIDATE and service.tasks.protocol == "grpc":
+        # gRPC's own sign that a call may be tried again, and the only one.
+        headers.append(_header("x-envoy-retry-grpc-on", "unavailable"))
+    return {"name": names.cluster(service.service, place), "weight": weight, "request_headers_to_add": headers}
+
+
+def _header(key: str, value: str) -> Json:
+    return {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
