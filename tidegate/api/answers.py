@@ -1,0 +1,94 @@
+"""Shapes of answers that are no view of the engine, for the API's description. A test holds them to what is answered."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from typing_extensions import TypedDict
+
+from tidegate.core.verdict import GuardSeen
+from tidegate.engine.view import RolloutView
+
+
+class Said(TypedDict):
+    sentence: str
+
+
+class Problem(TypedDict, total=False):
+    """RFC 9457: `detail` says what happened, with its values, `mend` what to do, `where` the place in a document."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    mend: str
+    where: str
+
+
+class Deployment(TypedDict):
+    """`rollout` is null when that version already runs; `new` is false for a rollout that was found in flight."""
+
+    rollout: RolloutView | None
+    new: bool
+    sentence: str
+
+
+class Happening(TypedDict):
+    """One event. `facts` hold the figures that it was decided with."""
+
+    id: int
+    at: datetime
+    kind: str
+    service: str
+    rollout: str
+    actor: str
+    why: str
+    facts: dict[str, Any]
+
+
+class Explained(TypedDict):
+    rollout: RolloutView
+    events: list[Happening]
+
+
+class ServiceAlarms(TypedDict):
+    service: str
+    alarms: list[GuardSeen]
+
+
+class Taken(TypedDict):
+    taken: int
+
+
+class Line(TypedDict):
+    task: str
+    text: str
+
+
+class HealthSeen(TypedDict):
+    status: str
+    ready: bool
+    version: str
+    tick_age: timedelta | None
+    started: datetime
+    problems: list[str]
+
+
+class Harm(TypedDict):
+    """Who was harmed. Rates are shares of 1."""
+
+    requests: int
+    finished: int
+    failed: int
+    rescued: int
+    seen: int
+    rate: float | None
+    baseline_requests: int
+    baseline_failed: int
+    baseline_rate: float | None
+    most: str
+    first: datetime | None
+    last: datetime | None
+    time_to_detect: timedelta | None
+    time_to_act: timedelta | None

@@ -1,0 +1,25 @@
+"""The API: one app for both doors. It answers nobody until `serve` puts a door around it."""
+
+from __future__ import annotations
+
+from fastapi import Depends, FastAPI
+
+from tidegate.api import events, health, logs, metrics, rollouts, schema, stream
+from tidegate.api import services as services_routes
+from tidegate.api.needs import ApiServices as ApiServices
+from tidegate.api.needs import Health as Health
+from tidegate.api.openapi import API_VERSION, add_openapi
+from tidegate.api.peer import admitted
+from tidegate.api.problems import add_problems
+
+NOUNS = (services_routes, rollouts, events, stream, logs, metrics, health, schema)
+
+
+def create_app(services: ApiServices) -> FastAPI:
+    app = FastAPI(title="Tidegate", version=API_VERSION, openapi_url=None, redirect_slashes=False)
+    app.state.services = services
+    for noun in NOUNS:
+        app.include_router(noun.router, prefix="/v1", dependencies=[Depends(admitted)])
+    add_openapi(app)
+    add_problems(app)
+    return app

@@ -1,0 +1,23 @@
+"""Arguments in paths and queries, each with its bounds: nothing else reaches the engine."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Path, Query
+
+NAME = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
+VERSION = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,62}$"
+ID = r"^[a-z0-9][A-Za-z0-9._+-]{0,120}$"
+LARGEST_ID = 2**62
+
+ServiceName = Annotated[str, Path(pattern=NAME, description="Name of a service.")]
+RolloutId = Annotated[str, Path(pattern=ID, description="Id of a rollout, as web-3.")]
+MetricName = Annotated[str, Path(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:.-]{0,126}$", description="Name of a metric.")]
+
+OfService = Annotated[str | None, Query(pattern=NAME, description="Only of this service.")]
+OfRollout = Annotated[str | None, Query(pattern=ID, description="Only of this rollout.")]
+OfVersion = Annotated[str | None, Query(pattern=VERSION, description="Only of this version.")]
+OfTask = Annotated[str | None, Query(pattern=ID, description="Only of this task.")]
+After = Annotated[int, Query(ge=0, le=LARGEST_ID, description="Events with a larger id.")]
+Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many.")]

@@ -1,0 +1,96 @@
+"""Bodies of requests: JSON by its media type, YAML otherwise, read by the strict reader and into documents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, Request
+from pydantic import Field, StringConstraints
+
+from tidegate.core.document import Document, read
+from tidegate.core.errors import Invalid
+from tidegate.core.plan import PlanFile
+from tidegate.core.service import Name, Service, VersionName
+from tidegate.core.text import read_json, read_yaml
+
+Reason = Annotated[str, StringConstraints(max_length=500)]
+
+
+class DeployBody(Document):
+    file: Service
+    """The service file."""
+    version: VersionName
+    plan: PlanFile | None = None
+    """Instead of the file's plan; a sentence as `linear 10% every 1m` will do."""
+    reason: Reason = ""
+
+
+class ValidateBody(Document):
+    file: Service
+    version: VersionName | None = None
+    plan: PlanFile | None = None
+
+
+class ReasonBody(Document):
+    reason: Reason = ""
+
+
+class PromoteBody(Document):
+    reason: Reason = ""
+    full: bool = False
+    """To the last step instead of the next one."""
+
+
+class RollbackBody(Document):
+    to: VersionName | None = None
+    """By default the version before."""
+    reason: Reason = ""
+
+
+class PushBody(Document):
+    """One value of a metric."""
+
+    value: Annotated[float, Field(allow_inf_nan=False)]
+    labels: Annotated[dict[str, str], Field(max_length=20)] = Field(default_factory=dict)
+    service: Name | None = None
+    version: VersionName | None = None
+    at: Annotated[str, StringConstraints(max_length=40)] | None = None
+    """ISO 8601 with its zone; by default now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A body as it came. It is read by the route, in its thread: a large text takes a while."""
+
+    content: bytes
+    kind: str
+
+    def read(self, what: str) -> Any:
+        try:
+            text = self.content.decode()
+        except UnicodeDecodeError as wrong:
+            raise Invalid(f"{what} is not UTF-8 (byte {wrong.start}).", "Save it as UTF-8.") from wrong
+        if self.kind in ("application/json", "text/json"):
+            return read_json(text, what)
+        return read_yaml(text, what)
+
+
+async def raw_body(request: Request) -> Raw:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return Raw(await request.body(), kind)
+
+
+RawBody = Annotated[Raw, Depends(raw_body)]
+
+D = TypeVar("D", bound=Document)
+
+
+def body_of(kind: type[D]) -> Callable[[RawBody], D]:
+    """A dependency that gives the body as this document. No body at all is an empty mapping."""
+
+    def document(raw: RawBody) -> D:
+        return read(kind, raw.read("the request") if raw.content.strip() else {}, "the request")
+
+    return document

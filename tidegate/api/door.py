@@ -1,0 +1,146 @@
+"""The two doors, as rings around the app. A door finds out who asks, and lets no oversized, slow or foreign request in.
+
+The API runs commands, so it is never simply open: the unix socket belongs to the user, TCP on loopback lets everybody on
+this machine read, and wants the token for every change. A browser is kept from being somebody's deputy by `Host` (DNS
+rebinding) and `Origin` (a foreign page).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import pwd
+import re
+from collections.abc import Callable, Iterable
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tidegate.api.peer import SCOPE_KEY, Peer
+from tidegate.api.problems import Forbidden, TooLarge, TooSlow, problem
+from tidegate.core.errors import TidegateError
+
+MOST_BODY = 1024 * 1024
+BODY_WITHIN = 10.0
+"""Seconds in which a request's body has to arrive."""
+UID = "peer_uid"
+"""Key of the connection's state under which the socket's server writes who connected."""
+_LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
+_USER = re.compile(r"[A-Za-z0-9._@+-]{1,64}")
+
+
+class Door:
+    """A ring around the app that finds out who asks."""
+
+    def __init__(self, app: ASGIApp, who: Callable[[Scope], Peer]) -> None:
+        self._app = app
+        self._who = who
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            scope[SCOPE_KEY] = self._who(scope)
+            receive = await _bounded(scope, receive)
+        except TidegateError as error:
+            await problem(error)(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+def socket_door(app: ASGIApp) -> Door:
+    """The unix socket of mode 0600: whoever may connect to it may do everything."""
+    return Door(app, _peer_of_socket)
+
+
+def loopback_door(app: ASGIApp, token: str) -> Door:
+    """TCP on loopback: reads for everybody on this machine, changes for whoever has the token."""
+    return Door(app, lambda scope: _peer_of_loopback(scope, token))
+
+
+def _peer_of_socket(scope: Scope) -> Peer:
+    uid = scope.get("state", {}).get(UID)
+    said = _said_user(scope)
+    if uid is None:
+        return Peer(said or "unknown", trusted=True, local=True)
+    # Only root may speak for somebody else: `sudo tidegate` tells who typed it.
+    return Peer(said if uid == 0 and said else _name_of(uid), trusted=True, local=True)
+
+
+def _peer_of_loopback(scope: Scope, token: str) -> Peer:
+    host = _one(scope, b"host")
+    if not _LOOPBACK.fullmatch(host):
+        raise Forbidden(f"The host {host[:100]!r} is not this machine.", "Use http://127.0.0.1:PORT.")
+    for origin in _all(scope, b"origin"):
+        if origin.lower() not in (f"http://{host.lower()}", f"https://{host.lower()}"):
+            raise Forbidden(f"A page of {origin[:100]!r} may not ask here.", "Ask from this machine, and from no foreign page.")
+    given = _all(scope, b"authorization")
+    return _peer_with(given, token, _said_user(scope)) if given else Peer("", trusted=False)
+
+
+def _peer_with(given: list[str], token: str, said: str) -> Peer:
+    kind, _, shown = given[0].partition(" ")
+    good = hmac.compare_digest(shown.strip().encode(), token.encode())
+    if not good or not token or kind.lower() != "bearer" or len(given) > 1:
+        return Peer("", trusted=False, rejected=True)
+    return Peer(f"{said} (token)" if said else "token", trusted=True)
+
+
+def _all(scope: Scope, name: bytes) -> list[str]:
+    headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
+    return [value.decode("latin-1") for key, value in headers if key == name]
+
+
+def _one(scope: Scope, name: bytes) -> str:
+    found = _all(scope, name)
+    return found[0] if len(found) == 1 else ""
+
+
+def _said_user(scope: Scope) -> str:
+    said = _one(scope, b"x-tidegate-user")
+    return said if _USER.fullmatch(said) else ""
+
+
+def _name_of(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
+
+
+async def _bounded(scope: Scope, receive: Receive) -> Receive:
+    """Reads the whole body before anybody looks at the request, or raises TooLarge or TooSlow."""
+    if scope["method"] in ("GET", "HEAD", "OPTIONS"):
+        return receive
+    length = _one(scope, b"content-length")
+    if length.isdigit() and int(length[:20]) > MOST_BODY:
+        raise _too_large()
+    try:
+        body = await asyncio.wait_for(_read(receive), BODY_WITHIN)
+    except TimeoutError as error:
+        raise TooSlow(f"The body did not arrive within {BODY_WITHIN:g} s.", "Send it at once.") from error
+    first: Message | None = {"type": "http.request", "body": body, "more_body": False}
+
+    async def again() -> Message:
+        nonlocal first
+        if first is None:
+            return await receive()
+        message, first = first, None
+        return message
+
+    return again
+
+
+async def _read(receive: Receive) -> bytes:
+    body = bytearray()
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > MOST_BODY:
+            raise _too_large()
+        if message["type"] != "http.request" or not message.get("more_body"):
+            return bytes(body)
+
+
+def _too_large() -> TooLarge:
+    return TooLarge(f"The body has more than {MOST_BODY:,} bytes.", "Send less; a service file is small.")

@@ -1,0 +1,56 @@
+"""Logs: what tasks say. They may hold secrets, so that over TCP they want the token."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from starlette.responses import Response, StreamingResponse
+
+from tidegate.api.answers import Line
+from tidegate.api.arguments import OfTask, OfVersion, ServiceName
+from tidegate.api.needs import LogLine, Services
+from tidegate.api.openapi import described
+from tidegate.api.peer import trusted
+from tidegate.api.present import answer
+
+router = APIRouter(tags=["logs"])
+
+Lines = Annotated[int, Query(ge=0, le=10_000, description="Of each task.")]
+Follow = Annotated[bool, Query(description="Go on with every new line, one JSON document a line.")]
+STILL_HERE = 25
+"""Silent looks between two empty lines."""
+
+
+@router.get("/services/{service}/logs", dependencies=[Depends(trusted)], **described(list[Line]))
+def logs(
+    *,
+    service: ServiceName,
+    services: Services,
+    version: OfVersion = None,
+    task: OfTask = None,
+    lines: Lines = 200,
+    follow: Follow = False,
+) -> Response:
+    """The last lines of each task, and with `follow` all that come."""
+    services.glance.service(service)
+    if follow:
+        found = services.follow_logs(service, version, task, lines)
+        return StreamingResponse(_lines(found), media_type="application/jsonl", headers={"Cache-Control": "no-store"})
+    return answer([_line(line) for line in services.read_logs(service, version, task, lines)])
+
+
+def _lines(found: Iterator[LogLine | None]) -> Iterator[str]:
+    silent = 0
+    for line in found:
+        silent = 0 if line else silent + 1
+        if line is not None:
+            yield json.dumps(_line(line)) + "\n"
+        elif silent % STILL_HERE == 1:
+            yield "\n"
+
+
+def _line(line: LogLine) -> dict[str, str]:
+    return {"task": line.task, "text": line.text}

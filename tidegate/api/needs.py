@@ -1,0 +1,71 @@
+"""What the API asks of the house. Wiring fills it; every route gets it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Protocol
+
+from fastapi import Depends, Request
+
+from tidegate.engine.glance import Glance
+from tidegate.engine.orders import Orders
+
+
+class LogLine(Protocol):
+    """One line that a task said."""
+
+    @property
+    def task(self) -> str: ...
+
+    @property
+    def text(self) -> str: ...
+
+
+class ReadLogs(Protocol):
+    def __call__(self, service: str, version: str | None, task: str | None, lines: int) -> Sequence[LogLine]:
+        """The last lines of each task that fits."""
+
+
+class FollowLogs(Protocol):
+    def __call__(self, service: str, version: str | None, task: str | None, lines: int) -> Iterator[LogLine | None]:
+        """The last lines and then every new one; None after a short pause when there is nothing new."""
+
+
+class Push(Protocol):
+    def __call__(self, name: str, value: float, *, labels: Mapping[str, str], service: str, version: str, at: datetime) -> None:
+        """Takes one value of a metric. Raises Refused for one that cannot be taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How the controller is. `ticked` is when the loop last ended a tick; `problems` are sentences of what is not well."""
+
+    started: datetime
+    ticked: datetime | None
+    problems: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ApiServices:
+    orders: Orders
+    glance: Glance
+    home: Path
+    token: str = field(repr=False)
+    clock: Callable[[], datetime]
+    read_logs: ReadLogs
+    follow_logs: FollowLogs
+    push: Push
+    health: Callable[[], Health]
+    shutdown: Callable[[str], None]
+    """Ends the controller, tasks and router; gets who asked. Returns at once."""
+
+
+def services_of(request: Request) -> ApiServices:
+    services: ApiServices = request.app.state.services
+    return services
+
+
+Services = Annotated[ApiServices, Depends(services_of)]
