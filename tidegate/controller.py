@@ -1,0 +1,140 @@
+"""The controller process: the loop, the API and the postman, around one house. `python -m tidegate.controller`.
+
+It may be killed at any instant: tasks and Envoy go on, the supervisor starts it again, and it goes on where it was written
+down. It ends by SIGTERM and leaves everything running; what runs is ended by `tidegate down`.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from tidegate.core.errors import TidegateError
+from tidegate.engine.loop import Loop
+from tidegate.engine.teller import Postman
+from tidegate.settings import read_settings
+
+SOON = timedelta(milliseconds=50)
+"""The pause between ticks while something was asked for and not seen yet."""
+
+LETTERS_EVERY = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """When the loop last went round, and what troubled it. Shown by `tidegate doctor` and /v1/health."""
+
+    ticked: datetime | None = None
+    took: timedelta = timedelta(0)
+    problem: str = ""
+
+
+class Beating:
+    """Runs the loop until it is stopped. Trouble is told once, and never ends it."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        *,
+        every: timedelta,
+        clock: Callable[[], datetime],
+        poked: threading.Event,
+        also: Callable[[], object],
+    ) -> None:
+        self._loop = loop
+        self._also = also  # done at every tick, whatever becomes of the tick
+        self._every = every
+        self._clock = clock
+        self._poked = poked
+        self._stopped = threading.Event()
+        self._log = structlog.get_logger()
+        self.pulse = Pulse()
+
+    def run(self) -> None:
+        while not self._stopped.is_set():
+            begun = time.monotonic()
+            self._poked.clear()
+            moving = self._tick(begun)
+            took = time.monotonic() - begun
+            self._poked.wait(SOON.total_seconds() if moving else max(0.0, self._every.total_seconds() - took))
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._poked.set()
+
+    def _tick(self, begun: float) -> bool:
+        now = self._clock()
+        try:
+            self._also()
+            moving = self._loop.tick(now)
+        except TidegateError as error:
+            self._trouble(error.what, error.mend)
+            return False
+        except Exception as error:
+            # A fault of ours in one tick must not leave rollouts without a loop; it is told with its trace, and tried again.
+            self._log.exception("tick_failed")
+            self._trouble(f"{type(error).__name__}: {error}", "Please report this.")
+            return False
+        self.pulse = Pulse(now, timedelta(seconds=time.monotonic() - begun))
+        return moving
+
+    def _trouble(self, what: str, mend: str) -> None:
+        if what != self.pulse.problem:
+            self._log.error("controller_troubled", problem=what, mend=mend)
+        self.pulse = Pulse(self.pulse.ticked, self.pulse.took, what)
+
+
+class Posting:
+    """Runs the postman beside the loop."""
+
+    def __init__(self, postman: Postman, clock: Callable[[], datetime]) -> None:
+        self._postman = postman
+        self._clock = clock
+        self._stopped = threading.Event()
+        self._log = structlog.get_logger()
+
+    def run(self) -> None:
+        while not self._stopped.wait(LETTERS_EVERY):
+            try:
+                self._postman.deliver(self._clock())
+            except TidegateError as error:
+                self._log.warning("postman_troubled", problem=error.what)
+            except Exception:
+                self._log.exception("postman_failed")
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+
+def main() -> int:
+    """Until SIGTERM. Exits with 0 also when another controller of this home runs: there is nothing to do then."""
+    from tidegate.wiring import control  # noqa: PLC0415 - the house is heavy; errors of it are to be logged
+
+    configure_logs()
+    return control(read_settings())
+
+
+def configure_logs() -> None:
+    """One JSON object a line on standard error, which is the controller's log file."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,191 @@
+"""The only file that knows everybody: puts one house together, and runs it as the controller."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+
+from tidegate.api.app import ApiServices, Health, create_app
+from tidegate.api.serve import serve
+from tidegate.controller import Beating, Posting
+from tidegate.core.errors import TidegateError
+from tidegate.drivers.envoy.router import EnvoyRouter
+from tidegate.drivers.hooks import Hooks
+from tidegate.drivers.notify import CommandNotifier, WebhookNotifier
+from tidegate.drivers.process import logs
+from tidegate.drivers.process.identity import send
+from tidegate.drivers.process.lock import hold
+from tidegate.drivers.process.runtime import ProcessRuntime
+from tidegate.drivers.pushed import PushedMetrics
+from tidegate.drivers.scrape import ScrapedMetrics
+from tidegate.engine.catalog import Catalog
+from tidegate.engine.glance import Glance
+from tidegate.engine.loop import Loop
+from tidegate.engine.orders import Orders
+from tidegate.engine.teller import Postman
+from tidegate.engine.traffic import TrafficLever
+from tidegate.engine.watcher import Watcher
+from tidegate.settings import Settings
+from tidegate.store.store import SqlStore
+from tidegate.supervisor import ensure_supervisor, supervisor
+
+
+def clock() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Everything of one controller, put together; nothing of it runs yet."""
+
+    settings: Settings
+    store: SqlStore
+    runtime: ProcessRuntime
+    router: EnvoyRouter
+    pushed: PushedMetrics
+    hooks: Hooks
+    orders: Orders
+    glance: Glance
+    loop: Loop
+    postman: Postman
+    poked: threading.Event
+
+
+def build(settings: Settings) -> House:
+    """Opens the database and adopts what runs. Raises Refused or Unreachable with the mend."""
+    store = SqlStore(settings.database)
+    catalog = Catalog(store)
+    runtime = ProcessRuntime(settings.home / "tasks")
+    router = EnvoyRouter(settings.home / "envoy")
+    lever = TrafficLever(runtime, router, catalog.known)
+    pushed = PushedMetrics()
+    watcher = Watcher(lever=lever, sources=[ScrapedMetrics(), pushed])
+    hooks = Hooks()
+    poked = threading.Event()
+    orders = Orders(
+        store=store,
+        lever=lever,
+        runtime=runtime,
+        router=router,
+        watcher=watcher,
+        clock=clock,
+        salt=lambda: secrets.token_hex(8),
+        poke=poked.set,
+    )
+    owner = f"{socket.gethostname()}:{os.getpid()}"
+    return House(
+        settings=settings,
+        store=store,
+        runtime=runtime,
+        router=router,
+        pushed=pushed,
+        hooks=hooks,
+        orders=orders,
+        glance=Glance(store, lever, watcher),
+        loop=Loop(store=store, catalog=catalog, levers={"traffic": lever}, watcher=watcher, hooks=hooks, owner=owner),
+        postman=Postman(store, {"webhook": WebhookNotifier(), "command": CommandNotifier()}),
+        poked=poked,
+    )
+
+
+def control(settings: Settings) -> int:
+    """Runs the controller of this home until SIGTERM; 0 at once when another one does."""
+    lock = hold(settings.home / "controller.lock")
+    if lock is None:
+        return 0
+    with lock:
+        try:
+            return _Controller(build(settings)).run()
+        except TidegateError as error:
+            structlog.get_logger().error("controller_cannot_start", problem=error.what, mend=error.mend)
+            return 1
+
+
+class _Controller:
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._started = clock()
+        self._beating = Beating(
+            house.loop,
+            every=house.settings.tick,
+            clock=clock,
+            poked=house.poked,
+            also=lambda: ensure_supervisor(house.settings.home),
+        )
+        self._posting = Posting(house.postman, clock)
+
+    def run(self) -> int:
+        """Opens the doors, and then is the loop itself."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._beating.stop())
+        serving = serve(create_app(self._services()), self._house.settings)
+        posting = threading.Thread(target=self._posting.run, name="postman", daemon=True)
+        posting.start()
+        structlog.get_logger().info("controller_up", home=str(self._house.settings.home), port=serving.port)
+        self._beating.run()
+        serving.stop()
+        self._posting.stop()
+        return self._end()
+
+    def _end(self) -> int:
+        """Told to end by `tidegate down`, the tasks end too; told by anybody else, everything goes on without us."""
+        if (self._house.settings.home / "stopping").exists():
+            self._house.runtime.shutdown()
+        self._house.runtime.close()
+        self._house.router.close()
+        self._house.store.close()
+        return 0
+
+    def _services(self) -> ApiServices:
+        house, tasks = self._house, self._house.settings.home / "tasks"
+
+        def read(service: str, version: str | None, task: str | None, lines: int) -> Sequence[logs.Line]:
+            return logs.read_logs(tasks, service, version, task, lines)
+
+        def follow(service: str, version: str | None, task: str | None, lines: int) -> Iterator[logs.Line | None]:
+            return logs.follow_logs(tasks, service, version, task, lines)
+
+        def push(name: str, value: float, labels: Mapping[str, str], service: str, version: str, at: datetime) -> None:  # noqa: PLR0917 - as the API calls it
+            house.pushed.push(name, value, labels, at=at, service=service, version=version)
+
+        return ApiServices(
+            orders=house.orders,
+            glance=house.glance,
+            home=house.settings.home,
+            token=_token(house.settings),
+            clock=clock,
+            read_logs=read,
+            follow_logs=follow,
+            push=push,
+            health=self._health,
+            shutdown=self._shut_down,
+        )
+
+    def _shut_down(self, actor: str) -> None:
+        structlog.get_logger().info("shutdown", by=actor)
+        running = supervisor(self._house.settings.home)
+        if running is not None:
+            send(running, signal.SIGTERM)
+
+    def _health(self) -> Health:
+        pulse = self._beating.pulse
+        return Health(self._started, pulse.ticked, [pulse.problem] if pulse.problem else [])
+
+
+def _token(settings: Settings) -> str:
+    """The token for changes over TCP: made once, readable by the owner only."""
+    path = settings.token_file
+    if not path.exists():
+        aside = path.with_suffix(".new")
+        aside.touch(mode=0o600)
+        aside.write_text(secrets.token_urlsafe(32) + "\n")
+        aside.replace(path)
+    return path.read_text().strip()
