@@ -32,6 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 TINY = 1e-6
 """No rate is held to be smaller: a plug-in of 0 would make its first error impossible, and the e-value 0 or infinite."""
@@ -59,11 +60,12 @@ class Point(NamedTuple):
 class Margin(NamedTuple):
     """How much worse is still harmless: `rho` times the baseline's share plus `delta`."""
 
-    rho: float
-    delta: float
+    rho: Array | float
+    delta: Array | float
 
     def edge(self, b: Array) -> Array:
-        return self.rho * b + self.delta
+        edge: Array = self.rho * b + self.delta
+        return edge
 
 
 def logit(p: Array) -> Array:

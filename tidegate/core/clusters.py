@@ -1,0 +1,86 @@
+"""Bad outcomes come in bursts: a pool runs dry, a user retries, a garbage collection stops a task for a second.
+
+Counted as independent, a burst of three is three times too strong an evidence. The size of clusters is taken from the
+baseline's own past: the variance of its counts per second about their local mean, over what independent requests would
+have,
+
+    phi = sum (e - n p)^2 / sum e (1 - p)        p = the bad share of the last minute, before this second
+
+between 1 and 20, and each block's evidence is raised to 1/phi. That is a heuristic that simulation has to bear out (a
+quasi-likelihood, as in McCullagh and Nelder, section 9); the guaranteed alpha is that of independent requests.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tidegate.core.evalue import Array, Flags
+
+SECOND = 0.999
+LOCAL = 60.0
+"""Over how many seconds the local mean forgets."""
+MOST = 20.0
+PRIOR_PHI, PRIOR_WEIGHT = 1.3, 5.0
+"""What is believed before any burst was seen, and how many bad outcomes that belief is worth."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clusters:
+    """The second that is being counted, the local mean, and the two sums. The last axis holds the outcomes."""
+
+    span: Array
+    n: Array
+    e: Array
+    local_n: Array
+    local_e: Array
+    squares: Array
+    expected: Array
+
+    @classmethod
+    def blank(cls, shape: tuple[int, ...]) -> Clusters:
+        return cls(np.zeros((*shape[:-1], 1)), *(np.zeros(shape) for _ in range(6)))
+
+    @property
+    def phi(self) -> Array:
+        raw = (self.squares + PRIOR_PHI * PRIOR_WEIGHT) / (self.expected + PRIOR_WEIGHT)
+        clipped: Array = np.minimum(np.maximum(raw, 1.0), MOST)
+        return clipped
+
+
+def observe(clusters: Clusters, n: Array, e: Array, span: float, *, calm: Flags) -> Clusters:
+    """Counts one tick of the baseline. Ticks shorter than a second are added up to one. While the baseline is not `calm`,
+    as in an outage, it says nothing about bursts."""
+    n, e, whole = clusters.n + n, clusters.e + e, clusters.span + span
+    full = whole >= SECOND
+    kept = np.exp(-whole / LOCAL)
+    p = clusters.local_e / np.maximum(clusters.local_n, 1.0)
+    counts = full & calm & (clusters.local_n > 0)
+    return replace(
+        clusters,
+        span=np.where(full, 0.0, whole),
+        n=np.where(full, 0.0, n),
+        e=np.where(full, 0.0, e),
+        local_n=np.where(full, clusters.local_n * kept + n, clusters.local_n),
+        local_e=np.where(full, clusters.local_e * kept + e, clusters.local_e),
+        squares=clusters.squares + np.where(counts, (e - n * p) ** 2, 0.0),
+        expected=clusters.expected + np.where(counts, e * (1 - p), 0.0),
+    )
+
+
+def forget(clusters: Clusters, kept: float) -> Clusters:
+    """Lets the sums fade, so that a long memory stays a memory of the last day."""
+    return replace(clusters, squares=clusters.squares * kept, expected=clusters.expected * kept)
+
+
+def restart(clusters: Clusters, outcomes: Flags) -> Clusters:
+    """Forgets the local mean of these outcomes, for their limits have moved; what was learned of bursts stays."""
+    kept = np.where(outcomes, 0.0, 1.0)
+    return replace(
+        clusters,
+        n=clusters.n * kept,
+        e=clusters.e * kept,
+        local_n=clusters.local_n * kept,
+        local_e=clusters.local_e * kept,
+    )

@@ -1,0 +1,312 @@
+"""A comparison decides at every look whether the candidate is worse than the baseline by more than a stated margin.
+
+    state = begin(settings, history, prior)      when the rollout begins
+    state = advance(state, tick)                 every tick in which both sides could be seen
+    is_bad(state), comparison_report.report(state)
+
+* P(rollback of a harmless candidate) <= alpha over the whole rollout, however often it looks: every part below is an
+  e-process, their weighted average is one under any dependence, and E >= 1/alpha has probability alpha at most (Ville).
+* Each outcome is compared with the baseline at the same moments (`evalue`, `mixture`), errors and latency also with the
+  baseline's last day (`past_comparison`). Never multiplied, never pooled across blocks, never reset at a step.
+* A block closes when both sides have a request: by counts only. One that is open when the exposure changes is discarded.
+* Bets first, learns afterwards: what a block is judged by must come from before it.
+* Nothing was seen: no bet, for the caller does not call. At 100 % only the last day is left to compare with.
+
+Pure arrays: whatever axes the counts have in front are rollouts side by side, which is how the simulation runs thousands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tidegate.core import budget, clusters, early, mixture, overdue, past_comparison, plug_in, sample_ratio
+from tidegate.core import comparison_settings as order
+from tidegate.core.bound import surprise
+from tidegate.core.budget import Budget, Pace
+from tidegate.core.clusters import Clusters
+from tidegate.core.comparison_input import Counts, Tick
+from tidegate.core.comparison_settings import BASE, LIMITS, Settings
+from tidegate.core.evalue import Array, Block, Flags, Margin, Point
+from tidegate.core.history import CALM, History
+from tidegate.core.latency_comparison import ENOUGH, Limits, at, gather, seconds_at, shares_at, slower_than
+from tidegate.core.mixture import NEVER, SIZES, Calendar, Prior, Stake
+from tidegate.core.overdue import Overdue
+from tidegate.core.past_comparison import Fresh, Past
+from tidegate.core.plug_in import PlugIn
+from tidegate.core.sample_ratio import SampleRatio
+
+_RATE_MEMORY = 10.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class State:
+    """All that a comparison knows. The last axis of most arrays holds the outcomes, in the order of `Settings.names`."""
+
+    settings: Settings
+    prior: Prior
+    calendar: Calendar
+    exposure: Array
+    step: Array
+    limits: Limits
+    plug_in: PlugIn
+    clusters: Clusters
+    open: Block
+    open_far: Array
+    log_m: Array  # the concurrent bets, sizes on the last axis
+    log_r: Array  # the reversed ones
+    past: Past
+    overdue: Overdue
+    ratio: SampleRatio
+    budget: Budget
+    total: Block
+    this_step: Block
+    seconds: Array  # watched in this step
+    rate: Array  # requests a second of both sides, fading
+    log_weights: Array  # of every outcome, then of every outcome's past
+    log_parts: Array  # ln E of each of these
+    log_e: Array
+    outage: Flags
+
+
+def begin(settings: Settings, history: History, prior: Prior) -> State:
+    """`history` may be blank: then the baseline is learned on the way, and the last day says nothing."""
+    shape = history.requests.shape
+    many = (*shape, settings.outcomes)
+    bins = np.zeros((*shape, 1 + len(settings.histograms), history.bins.shape[-1]))
+    bins[..., 0, :] = history.bins
+    limits = Limits.of(bins)
+    sizes = _with_room(history.clusters, settings.outcomes)
+    past = past_comparison.begin(history, limits.edges[..., 0, :], sizes.phi[..., :BASE], settings.past)
+    nothing = Block(*(np.zeros(many) for _ in range(4)))
+    return State(
+        settings=settings,
+        prior=prior,
+        calendar=Calendar.blank(shape),
+        exposure=np.full(shape, -1.0),
+        step=np.full(shape, -1.0),
+        limits=limits,
+        plug_in=_from_history(settings, history, past, limits),
+        clusters=sizes,
+        open=nothing,
+        open_far=np.zeros(many),
+        log_m=np.full((*many, len(SIZES)), NEVER),
+        log_r=np.zeros(many),
+        past=past,
+        overdue=Overdue.blank(shape),
+        ratio=SampleRatio.blank(shape),
+        budget=Budget.blank(shape),
+        total=nothing,
+        this_step=nothing,
+        seconds=np.zeros(shape),
+        rate=history.rate,
+        log_weights=order.log_weights(settings, past.known),
+        log_parts=np.zeros((*shape, settings.outcomes + BASE)),
+        log_e=np.zeros(shape),
+        outage=np.zeros(shape, dtype=bool),
+    )
+
+
+def _with_room(history: Clusters, outcomes: int) -> Clusters:
+    """The history's clusters, and blank ones for users' own metrics. The second that was open is dropped."""
+    blank = Clusters.blank((*history.n.shape[:-1], outcomes))
+    for name in ("local_n", "local_e", "squares", "expected"):
+        getattr(blank, name)[..., :BASE] = getattr(history, name)
+    return blank
+
+
+def _from_history(settings: Settings, history: History, past: Past, limits: Limits) -> PlugIn:
+    """Five minutes' worth of the last day."""
+    worth = np.minimum(history.requests, history.rate * settings.half_life / np.log(2))[..., None]
+    blank = np.zeros((*history.requests.shape, settings.outcomes))
+    n, e, far = blank.copy(), blank.copy(), blank
+    n[..., :BASE], e[..., :BASE] = worth, worth * past.share
+    far[..., 0] = e[..., 0]
+    far[..., 1:BASE] = worth * shares_at(history.bins, settings.shift.edges(limits.edges[..., 0, :])[1])
+    return PlugIn(n, e, far)
+
+
+def advance(state: State, tick: Tick) -> State:
+    """The state after one tick."""
+    settings = state.settings
+    changed, stepped = tick.exposure != state.exposure, tick.step != state.step
+    calendar, log_omega = mixture.spend(state.prior, state.calendar, changed)
+    state = _learn_limits(state, tick.baseline)
+    late, grown = _look_for_overdue(state, tick)
+    fresh, far = _outcomes(state, tick, grown)
+    block = _add(state.open, fresh, changed)
+    block_far = np.where(changed[..., None], 0.0, state.open_far) + far.c
+    closed = (block.n_c >= 1) & (block.n_b >= 1)
+    sure = _cleaned(block, block.e_c)
+    phi, b1, left = state.clusters.phi, state.plug_in.share, calendar.log_left[..., None]
+    rho, delta = order.margin(settings)
+    stake = Stake(closed, phi, log_omega)
+    log_m = mixture.bet(state.log_m, sure, b1, Margin(rho, delta), stake)
+    healthy = Point(state.plug_in.far_share, b1)
+    log_r = early.bet(state.log_r, _cleaned(block, block_far), healthy, stake, settings.early, rho=rho)
+    now = _for_the_past(fresh, b1, phi, tick)
+    past = past_comparison.bet(state.past, now, log_omega, delta[:BASE], settings.past)
+    past, log_past = past_comparison.judge(past, now, left, settings.log_limit, settings.past)
+    log_parts = np.concatenate([mixture.log_evidence(log_m, left), log_past], axis=-1)
+    ratio = sample_ratio.observe(
+        state.ratio, tick.candidate.begun, tick.baseline.begun, tick.exposure, changed=changed, settings=settings.sample
+    )
+    after = replace(
+        state,
+        calendar=calendar,
+        exposure=tick.exposure,
+        step=tick.step,
+        open=_add(block, _NOTHING, closed),
+        open_far=np.where(closed, 0.0, block_far),
+        log_m=log_m,
+        log_r=log_r,
+        past=past,
+        overdue=late,
+        ratio=ratio,
+        total=_add(state.total, fresh),
+        this_step=_add(state.this_step, fresh, stepped),
+        seconds=np.where(stepped, 0.0, state.seconds) + tick.span,
+        log_parts=log_parts,
+        log_e=np.logaddexp.reduce(log_parts + state.log_weights, axis=-1),
+        outage=past_comparison.outage(past, phi[..., :BASE], settings.past),
+    )
+    return _learn(after, tick, PlugIn(fresh.n_b, fresh.e_b, far.b), grown[..., 0])
+
+
+# --- What it says ---------------------------------------------------------------------------------------------------
+
+
+def is_bad(state: State) -> Flags:
+    """E >= 1/alpha."""
+    return np.asarray(state.log_e >= state.settings.log_limit)
+
+
+def is_suspected(state: State) -> Flags:
+    """E >= sqrt(1/alpha): the exposure does not grow."""
+    return np.asarray(state.log_e >= state.settings.log_limit / 2)
+
+
+def is_mismatch(state: State) -> Flags:
+    """The candidate gets another share of the requests than it should."""
+    return np.asarray(state.ratio.log_e >= state.settings.log_limit)
+
+
+def is_held(state: State) -> Flags:
+    """The exposure must not grow: suspicion, a shared outage, or a wrong split."""
+    return is_suspected(state) | state.outage | is_mismatch(state)
+
+
+def is_not_worse(state: State) -> Flags:
+    """The step may end early: nothing is worse by the margins of `early`, and nothing is held."""
+    return early.not_worse(state.log_r, state.settings.early) & ~is_held(state)
+
+
+def allowed_exposure(state: State, pace: Pace) -> Array:
+    """What the harm budget allows now (0..1), and never less than what is already let in: users must not flip."""
+    free = budget.allowed(state.budget, state.plug_in.share[..., 0], state.rate, pace, state.settings.budget)
+    exposed = np.maximum(state.exposure, 0.0)
+    return np.where(is_held(state), exposed, np.maximum(free, exposed))
+
+
+# --- Its parts ------------------------------------------------------------------------------------------------------
+
+_NOTHING = Block(*(np.zeros(()) for _ in range(4)))
+
+
+def _add(block: Block, fresh: Block, anew: Flags | None = None) -> Block:
+    """Both together; only what is fresh where the block begins anew (a last axis is added when it has none)."""
+    if anew is None:
+        return Block(block.n_c + fresh.n_c, block.e_c + fresh.e_c, block.n_b + fresh.n_b, block.e_b + fresh.e_b)
+    wide = anew if anew.ndim == block.n_c.ndim else anew[..., None]
+    kept = Block(*(np.where(wide, 0.0, part) for part in (block.n_c, block.e_c, block.n_b, block.e_b)))
+    return _add(kept, fresh)
+
+
+def _cleaned(block: Block, e_c: Array) -> Block:
+    """Overdue requests that ended may leave a block with fewer bad ones than none."""
+    return Block(
+        block.n_c, np.minimum(np.maximum(e_c, 0.0), block.n_c), block.n_b, np.minimum(np.maximum(block.e_b, 0.0), block.n_b)
+    )
+
+
+def _learn_limits(state: State, baseline: Counts) -> State:
+    """Reads the limits of a histogram as soon as there is enough of it, and lets the plug-in begin at their shares."""
+    if state.limits.known.all():
+        return state
+    limits = gather(state.limits, baseline.bins)
+    new = limits.known & ~state.limits.known
+    if not new.any():
+        return replace(state, limits=limits)
+    near = shares_at(limits.bins, limits.edges) * ENOUGH
+    far = shares_at(limits.bins, state.settings.shift.edges(limits.edges)[1]) * ENOUGH
+    seed = PlugIn(*(_in_order(state.settings, part, 0.0) for part in (np.full(near.shape, ENOUGH), near, far)))
+    now = _in_order(state.settings, np.broadcast_to(new[..., None], near.shape), 0.0) > 0
+    return replace(state, limits=limits, plug_in=plug_in.learned_at(state.plug_in, seed, now))
+
+
+def _in_order(settings: Settings, limits: Array, shares: Array | float) -> Array:
+    """One row of outcomes from what is known of each histogram's limits, and of errors and users' yes/no metrics."""
+    head = limits.shape[:-2]
+    yes_no = shares if isinstance(shares, np.ndarray) else np.full((*head, 1 + len(settings.shares)), shares)
+    if not settings.histograms:
+        return np.concatenate([yes_no[..., :1], limits[..., 0, :], yes_no[..., 1:]], axis=-1)
+    own = limits[..., 1:, :].reshape(*head, -1)
+    return np.concatenate([yes_no[..., :1], limits[..., 0, :], yes_no[..., 1:], own], axis=-1)
+
+
+def _look_for_overdue(state: State, tick: Tick) -> tuple[Overdue, Array]:
+    slowest = state.limits.edges[..., 0, -1]
+    limit = np.where(state.limits.known[..., 0], seconds_at(state.settings.shift.edges(slowest)[0]), np.inf)
+    begun = np.stack([tick.candidate.begun, tick.baseline.begun], axis=-1)
+    finished = np.stack([tick.candidate.finished, tick.baseline.finished], axis=-1)
+    return overdue.observe(state.overdue, begun, finished, tick.span, limit)
+
+
+def _outcomes(state: State, tick: Tick, grown: Array) -> tuple[Block, Point]:
+    """This tick's counts of every outcome, and how many of each side were far beyond the limits."""
+    sides, own = (tick.candidate, tick.baseline), state.limits.edges
+    near, far = state.settings.shift.edges(own)
+    slower = slower_than(np.stack([side.bins for side in sides])) * (state.limits.known & tick.warm[..., None])[..., None]
+    late = _first_of(grown * tick.warm[..., None], own.shape[-2])
+    edges = np.stack([np.concatenate([near, far], axis=-1), np.concatenate([own, far], axis=-1)])
+    reached = at(slower, edges) + late
+    kept = [side.finished - side.repeats for side in sides]
+    tried = np.stack([np.concatenate([n[..., None], side.tried], axis=-1) for n, side in zip(kept, sides, strict=True)])
+    failed = [side.failed - side.repeats for side in sides]
+    bad = np.stack([np.concatenate([e[..., None], side.bad], axis=-1) for e, side in zip(failed, sides, strict=True)])
+    n_c, n_b = _in_order(state.settings, np.broadcast_to(slower[..., :1] + late, reached[..., :LIMITS].shape), tried)
+    e_c, e_b = _in_order(state.settings, reached[..., :LIMITS], bad)
+    far_c, far_b = _in_order(state.settings, reached[..., LIMITS:], bad)
+    return Block(n_c, e_c, n_b, e_b), Point(far_c, far_b)
+
+
+def _first_of(grown: Array, histograms: int) -> Array:
+    """Sides first, then a row for each histogram: only latency, the first of them, knows of overdue requests."""
+    late = np.zeros((2, *grown.shape[:-1], histograms, 1))
+    late[..., 0, 0] = np.moveaxis(grown, -1, 0)
+    return late
+
+
+def _for_the_past(fresh: Block, b1: Array, phi: Array, tick: Tick) -> Fresh:
+    parts = (fresh.n_c, fresh.e_c, fresh.n_b, fresh.e_b, b1, phi)
+    n_c, e_c, n_b, e_b, recent, size = (part[..., :BASE] for part in parts)
+    return Fresh(n_c, e_c, n_b, e_b, recent, size, alone=tick.exposure >= 1, span=tick.span)
+
+
+def _learn(state: State, tick: Tick, baseline: PlugIn, overdue_c: Array) -> State:
+    """What the tick taught about the baseline, the traffic and the harm: after all bets."""
+    phi, share = state.clusters.phi, state.plug_in.share
+    calm = ~state.past.known[..., :1] | (surprise(baseline.e / phi, baseline.n * share / phi)[..., :1] < CALM)
+    done, lost = tick.candidate.finished, tick.candidate.failed
+    kept = float(np.exp(-tick.span / _RATE_MEMORY))
+    began = (tick.candidate.begun + tick.baseline.begun) / tick.span
+    return replace(
+        state,
+        plug_in=plug_in.learn(state.plug_in, baseline, tick.span, state.settings.half_life),
+        clusters=clusters.observe(state.clusters, baseline.n, np.maximum(baseline.e, 0.0), tick.span, calm=calm),
+        budget=Budget(
+            np.maximum(state.budget.requests + done + overdue_c, 0.0), np.maximum(state.budget.lost + lost + overdue_c, 0.0)
+        ),
+        rate=np.where(state.rate > 0, state.rate * kept + began * (1 - kept), began),
+    )

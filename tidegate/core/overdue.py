@@ -1,0 +1,47 @@
+"""Requests begun and not finished: a candidate that hangs must not be a candidate without data.
+
+Only finished requests have a latency. So those that were begun longer ago than the baseline's p99.9 and are not finished
+count as slow ones. Nobody follows single requests: of `B(t - x)` begun before the limit and `F(t)` finished by now, at least
+`B(t - x) - F(t)` are overdue. The *change* of this stock is what a tick counts, on both sides alike; when an overdue request
+ends after all, it leaves the stock and appears in the histogram as a slow one, and so is counted once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tidegate.core.evalue import Array
+
+REMEMBERED = 64
+"""Ticks whose begun requests are remembered. A limit further back than that is taken as this far back."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Overdue:
+    """Both sides on the axis before last: what was begun in each of the last ticks, and what is in flight from before."""
+
+    begun: Array  # (..., 2, REMEMBERED), newest first
+    spans: Array  # (REMEMBERED,), the same for everybody
+    older: Array  # (..., 2) begun before what is remembered, less all that finished
+    stock: Array  # (..., 2)
+
+    @classmethod
+    def blank(cls, shape: tuple[int, ...]) -> Overdue:
+        both = (*shape, 2)
+        return cls(np.zeros((*both, REMEMBERED)), np.zeros(REMEMBERED), np.zeros(both), np.zeros(both))
+
+
+def observe(overdue: Overdue, begun: Array, finished: Array, span: float, limit: Array) -> tuple[Overdue, Array]:
+    """The stock after this tick, and how much it grew (or fell) on each side. `limit`: the baseline's p99.9 in seconds."""
+    older = overdue.older + overdue.begun[..., -1] - finished
+    # Who counts from the middle of the day sees requests end that he never saw begin.
+    older = np.maximum(older, -overdue.begun[..., :-1].sum(axis=-1) - begun)
+    newest = np.concatenate([begun[..., None], overdue.begun[..., :-1]], axis=-1)
+    spans = np.concatenate([[span], overdue.spans[:-1]])
+    age = np.cumsum(spans) - spans  # seconds that surely went by since the last request of that tick
+    late = (age >= limit[..., None]) & (spans > 0)
+    late[..., -1] = True
+    stock = np.maximum(older + (newest * late[..., None, :]).sum(axis=-1), 0.0)
+    return Overdue(newest, spans, older, stock), stock - overdue.stock
