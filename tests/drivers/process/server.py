@@ -1,11 +1,11 @@
+# ruff: noqa: PTH110, PTH115, PTH120, T201
+# It must start fast, and its output is its purpose.
 """A task for tests: python -I -S server.py PORT [exit | sick | stubborn | forks | strays | shouts]...
 
 Answers 200, or 503 while the file `sick-PORT` lies in the working directory of its log (RUN, taken from file descriptor 1).
 """
 
 import os
-
-# ruff: noqa: PTH, T201 - it must start fast, and its output is its purpose
 import signal
 import socket
 import sys

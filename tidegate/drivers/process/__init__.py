@@ -1,4 +1,22 @@
 """Tasks as local processes: started, watched, adopted and ended without leaving anything behind.
 
-Nothing is imported here: the supervisor uses `identity`, `lock`, `sweep` and `logs` alone, and must stay small.
+The supervisor uses `identity`, `lock`, `kept`, `sweep` and `logs` alone and must stay small, so the runtime is imported
+only when somebody asks for it.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tidegate.drivers.process.runtime import ProcessRuntime
+
+__all__ = ["ProcessRuntime"]
+
+
+def __getattr__(name: str) -> object:
+    if name == "ProcessRuntime":
+        from tidegate.drivers.process.runtime import ProcessRuntime  # noqa: PLC0415 - see above
+
+        return ProcessRuntime
+    raise AttributeError(name)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 SIZE = 10 * 1024 * 1024
 FILES = 3
@@ -66,19 +66,24 @@ def _copy_and_truncate(path: Path, aside: Path, files: int) -> None:
         with suppress(FileNotFoundError):
             earlier[-1].unlink()
         with path.open("rb") as source, aside.open("wb") as copy:
-            shutil.copyfileobj(source, copy, 1 << 20)
+            _copy(source, copy)
             for older, old in zip(reversed(earlier), list(reversed(earlier))[1:-1], strict=False):
                 with suppress(FileNotFoundError):
                     old.rename(older)
             # What was written while the copy was made, down to the last moment.
-            shutil.copyfileobj(source, copy)
+            _copy(source, copy)
             copy.flush()
             aside.rename(earlier[1])
-            shutil.copyfileobj(source, copy)
+            _copy(source, copy)
             copy.flush()
             os.truncate(path, 0)
     else:
         os.truncate(path, 0)
+
+
+def _copy(source: BinaryIO, copy: BinaryIO) -> None:
+    while block := source.read(1 << 18):
+        copy.write(block)
 
 
 def rotate_all(run_dir: Path, size: int = SIZE, files: int = FILES) -> None:

@@ -8,7 +8,6 @@ group, is found again by this mark.
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -37,8 +36,8 @@ def run_id(run_dir: Path) -> str:
             return known
         path.unlink()  # emptied by a power failure: whoever had this name ended with it
     run_dir.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(f".{secrets.token_hex(4)}")
-    aside.write_text(secrets.token_hex(8), encoding="ascii")
+    aside = path.with_suffix(f".{os.urandom(4).hex()}")
+    aside.write_text(os.urandom(8).hex(), encoding="ascii")
     try:
         # A link is refused when somebody was faster: then his name holds.
         with suppress(FileExistsError):
