@@ -115,8 +115,7 @@ class MemoryRouter:
     def drift(self, service: str, exposure: Exposure) -> None:
         """Somebody else moves the weight."""
         place = self._places[service]
-        if place.force is not None:
-            place.force, place.looks = replace(place.force, exposure=exposure), 0
+        place.told = place.force = replace(place.told, exposure=exposure)
 
     def restart(self) -> None:
         self._life += 1

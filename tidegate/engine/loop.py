@@ -68,7 +68,7 @@ class Loop:
         return any(_is_moving(held) for held in current)
 
     def _turn(self, held: Held, records: Mapping[str, ServiceRecord], claimed: Sequence[Held], now: datetime) -> Turn:
-        look = self._watcher.of(held, records.get(held.rollout.subject))
+        look = self._watcher.of(held)
         seen = self._seen(held, look, records, claimed)
         after, actions = decide(held.rollout, seen, now)
         harm = self._watcher.harm(held, after, seen.applied, now)

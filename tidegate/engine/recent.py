@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from tidegate.core.tally import NOTHING, Tally
@@ -38,17 +39,22 @@ class Recent:
     def unfinished(self) -> int:
         return max(0, self._looks[-1][1].begun - self._looks[-1][1].finished) if self._looks else 0
 
-    def figures(self) -> Figures:
-        counted, seconds = self.counted, self.span.total_seconds()
-        return Figures(
-            requests=counted.finished,
-            failed=counted.failed,
-            unfinished=self.unfinished,
-            per_second=counted.finished / seconds if seconds else None,
-            error_rate=counted.failed / counted.finished if counted.finished else None,
-            p50=_milliseconds(counted.latency.quantile(0.5)),
-            p99=_milliseconds(counted.latency.quantile(0.99)),
-        )
+
+def figures_of(recents: Sequence[Recent]) -> Figures:
+    """Several tallies seen as one."""
+    counted = NOTHING
+    for recent in recents:
+        counted = counted.plus(recent.counted)
+    seconds = max((recent.span.total_seconds() for recent in recents), default=0.0)
+    return Figures(
+        requests=counted.finished,
+        failed=counted.failed,
+        unfinished=sum(recent.unfinished for recent in recents),
+        per_second=counted.finished / seconds if seconds else None,
+        error_rate=counted.failed / counted.finished if counted.finished else None,
+        p50=_milliseconds(counted.latency.quantile(0.5)),
+        p99=_milliseconds(counted.latency.quantile(0.99)),
+    )
 
 
 def _milliseconds(microseconds: float | None) -> float | None:

@@ -1,19 +1,61 @@
-"""The watcher turns what was counted into guards, figures and harm."""
+"""The watcher turns what was counted into guards, figures and harm: once a tick, for everything.
+
+It keeps a book of figures for each service (for alarms before a start, and for people) and one for each rollout in flight
+(so that a rollout is judged by its own time only). What it holds is replaced, never changed: other threads may read it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Protocol
 
+from tidegate.core.alarm import AlarmFile, Of
+from tidegate.core.alarm_state import AlarmSeen, AlarmState
+from tidegate.core.counts import Counts, counts
 from tidegate.core.errors import Refused
-from tidegate.core.harm import Harm
-from tidegate.core.rollout import Rollout
+from tidegate.core.harm import Counted, Harm, look_at, note_exposure
+from tidegate.core.metric_name import Source, refuse_unknown
+from tidegate.core.plan import IfFiring
+from tidegate.core.rollout import Phase, Rollout
+from tidegate.core.series import Series
 from tidegate.core.service import Service
 from tidegate.core.setting import Applied
-from tidegate.core.verdict import GuardSeen, Verdict, combine
+from tidegate.core.tally import NOTHING, Tally
+from tidegate.core.verdict import GOOD, GuardSeen, TaskHealth, Verdict, combine, hard_gate
+from tidegate.engine.alarm_book import AlarmBook, Glimpse, Scraped
+from tidegate.engine.recent import Recent, figures_of
 from tidegate.engine.view import Figures
-from tidegate.ports import Held, ServiceRecord
+from tidegate.ports import Held, Measurement, RouterReading, ServiceReading, ServiceRecord, Slot
+
+SAVE_EVERY = timedelta(seconds=5)
+"""How often the book of a rollout is written down: what a restart may lose of the alarms' figures."""
+
+
+class Seeing(Protocol):
+    """What the watcher asks of the lever."""
+
+    @property
+    def reading(self) -> RouterReading | None: ...
+
+    def health(self, subject: str, version: str) -> TaskHealth | None: ...
+
+
+class Gauges(Protocol):
+    """Metrics that the router does not count."""
+
+    def look(self, files: Sequence[Service], now: datetime) -> None:
+        """Takes what came since the last look, for the alarms of these services. Returns at once."""
+
+    def scraped(self, service: str) -> Scraped | None:
+        """What its tasks exposed; None when nobody has looked since the last look."""
+
+    def pushed(self, service: str) -> Sequence[Measurement]:
+        """What was pushed for it since the last look."""
+
+    def known(self, service: str, source: Source) -> frozenset[str] | None:
+        """Names that this source has for this service; None when nobody can know yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +72,193 @@ class Look:
         return combine(self.gate, self.guards)
 
 
+@dataclass
+class _Watched:
+    """One service, or one rollout."""
+
+    book: AlarmBook = field(default_factory=AlarmBook)
+    seen: Mapping[str, AlarmSeen] = field(default_factory=dict)
+    saved: datetime | None = None
+    recent: dict[tuple[Slot, str], Recent] = field(default_factory=dict)
+
+
 class Watcher:
-    def look(self, records: Sequence[ServiceRecord], claimed: Sequence[Held], now: datetime) -> None: ...
+    def __init__(self, *, lever: Seeing, gauges: Gauges) -> None:
+        self._lever = lever
+        self._gauges = gauges
+        self._services: dict[str, _Watched] = {}
+        self._rollouts: dict[str, _Watched] = {}
+        self._looks: dict[str, Look] = {}
 
-    def of(self, held: Held, record: ServiceRecord | None) -> Look: ...
+    # --- once a tick --------------------------------------------------------------------------------------------------
 
-    def seen(self, rollout: str) -> Look | None: ...
+    def look(self, records: Sequence[ServiceRecord], claimed: Sequence[Held], now: datetime) -> None:
+        """Looks at everything. `of`, `harm` and the rest then speak of this look."""
+        self._gauges.look([record.file for record in records], now)
+        self._services = {record.file.service: self._services.get(record.file.service, _Watched()) for record in records}
+        going = [held for held in claimed if held.rollout.in_flight]
+        self._rollouts = {held.rollout.id: self._rollouts.get(held.rollout.id) or _restored(held) for held in going}
+        self._looks = {id_: look for id_, look in self._looks.items() if id_ in self._rollouts}
+        files = {record.file.service: record.file for record in records}
+        for record in records:
+            self._look_at_service(record, now)
+        for held in going:
+            file = files.get(held.rollout.subject)
+            if file is not None:
+                self._looks[held.rollout.id] = self._look_at_rollout(held.rollout, file, now)
 
-    def harm(self, held: Held, after: Rollout, applied: Applied, now: datetime) -> Harm: ...
+    def _look_at_service(self, record: ServiceRecord, now: datetime) -> None:
+        name, watched = record.file.service, self._services[record.file.service]
+        health = self._lever.health(name, record.stable) if record.stable else None
+        healthy = None if health is None else {Of.SERVICE: health.healthy}
+        watched.book, watched.seen = watched.book.look(record.file.alarms, self._glimpse(name, healthy, now))
+        self._add_recent(watched, name, now)
 
-    def saved(self, held: Held, now: datetime) -> str | None: ...
+    def _look_at_rollout(self, rollout: Rollout, file: Service, now: datetime) -> Look:
+        watched, subject = self._rollouts[rollout.id], rollout.subject
+        candidate = self._lever.health(subject, rollout.candidate)
+        baseline = self._lever.health(subject, rollout.baseline) if rollout.baseline else None
+        glimpse = self._glimpse(subject, _healthy(candidate, baseline), now)
+        watched.book, watched.seen = watched.book.look(file.alarms, glimpse)
+        self._add_recent(watched, subject, now)
+        reading = self._reading(subject)[0] or ServiceReading()
+        gate = hard_gate(
+            candidate=candidate, baseline=baseline, ejected_hard=reading.ejected_hard, ejected_soft=reading.ejected_soft
+        )
+        sides = {
+            "baseline": watched.recent.get((Slot.STABLE, rollout.baseline), Recent()),
+            "candidate": watched.recent.get((Slot.CANDIDATE, rollout.candidate), Recent()),
+        }
+        guards = tuple(_guard(alarm, watched, rollout) for alarm in file.alarms)
+        figures = {side: figures_of([recent]) for side, recent in sides.items()}
+        return Look(gate, guards, figures, _served(sides["candidate"].counted, sides["baseline"].counted))
 
-    def alarms(self, record: ServiceRecord) -> tuple[GuardSeen, ...]: ...
+    def _glimpse(self, service: str, healthy: Mapping[Of, int] | None, now: datetime) -> Glimpse:
+        gauges = self._gauges
+        return Glimpse(now, self._counts(service, now), healthy, gauges.scraped(service), gauges.pushed(service))
 
-    def figures(self, service: str) -> Figures: ...
+    def _add_recent(self, watched: _Watched, service: str, now: datetime) -> None:
+        reading, epoch = self._reading(service)
+        for key, tally in (reading.tallies if reading else {}).items():
+            watched.recent.setdefault(key, Recent()).add(now, epoch, tally)
 
-    def unknown_metrics(self, file: Service) -> Sequence[Refused]: ...
+    def _reading(self, service: str) -> tuple[ServiceReading | None, str]:
+        """None when the router did not answer; an empty one when it answered and does not know this service yet."""
+        reading = self._lever.reading
+        return (None, "") if reading is None else (reading.services.get(service, ServiceReading()), reading.epoch)
 
-    def firing(self, file: Service, record: ServiceRecord) -> Sequence[GuardSeen]: ...
+    def _counts(self, service: str, now: datetime) -> Counts | None:
+        reading, epoch = self._reading(service)
+        return None if reading is None else counts(epoch, now, {(k[0].value, k[1]): v for k, v in reading.tallies.items()})
+
+    # --- what was seen ------------------------------------------------------------------------------------------------
+
+    def of(self, held: Held) -> Look:
+        """The look at this rollout; of one that has ended there is nothing to be judged."""
+        return self._looks.get(held.rollout.id) or _NO_LOOK
+
+    def seen(self, rollout: str) -> Look | None:
+        """The last look at a rollout in flight; None when there was none yet."""
+        return self._looks.get(rollout)
+
+    def harm(self, held: Held, after: Rollout, applied: Applied, now: datetime) -> Harm:
+        """The account after this look. It goes on until the lever is free: requests in flight end later."""
+        harm, rollout = held.harm, held.rollout
+        if rollout.settled:
+            return harm
+        reading, epoch = self._reading(rollout.subject)
+        if reading is not None:
+            candidate = reading.tallies.get((Slot.CANDIDATE, rollout.candidate), NOTHING)
+            baseline = reading.tallies.get((Slot.STABLE, rollout.baseline), NOTHING)
+            harm = look_at(harm, epoch=epoch, counts=Counted.of(candidate, baseline, reading.seen_failures), at=now)
+        back = after.phase in (Phase.ROLLING_BACK, Phase.ROLLED_BACK)
+        return note_exposure(harm, applied=applied.exposure, going_back=back, at=now)
+
+    def saved(self, held: Held, now: datetime) -> str | None:
+        """The book of this rollout when it is time to write it down; None when it is not."""
+        watched = self._rollouts.get(held.rollout.id)
+        if watched is None or (watched.saved is not None and now - watched.saved < SAVE_EVERY):
+            return None
+        watched.saved = now
+        return watched.book.to_json()
+
+    def figures(self, service: str) -> Figures:
+        """Everything that this service did in the last seconds, whoever served it."""
+        watched = self._services.get(service)
+        return figures_of(list(watched.recent.values()) if watched else [])
+
+    # --- alarms -------------------------------------------------------------------------------------------------------
+
+    def alarms(self, record: ServiceRecord) -> tuple[GuardSeen, ...]:
+        """The alarms of a service outside of rollouts."""
+        watched = self._services.get(record.file.service) or _Watched()
+        return tuple(_as_guard(alarm, watched.seen.get(alarm.name)) for alarm in record.file.alarms)
+
+    def firing(self, file: Service, record: ServiceRecord) -> Sequence[GuardSeen]:
+        """Alarms of this file that would roll back, and fire already before the start."""
+        acting = {alarm.name for alarm in file.alarms if alarm.rollback}
+        return [guard for guard in self.alarms(record) if guard.state == "firing" and guard.name in acting]
+
+    def unknown_metrics(self, file: Service) -> Iterator[Refused]:
+        """Why alarms of this file could never see anything: their metric does not exist."""
+        for place, alarm in enumerate(file.alarms):
+            if alarm.metric is None or alarm.metric_name.source is Source.ROUTER:
+                continue
+            known = self._gauges.known(file.service, alarm.metric_name.source)
+            try:
+                if known is not None:
+                    refuse_unknown(alarm.metric_name, known, f"alarms[{place}].metric")
+            except Refused as refused:
+                yield refused
+
+
+_NO_LOOK = Look(GOOD, (), {}, None)
+
+
+def _restored(held: Held) -> _Watched:
+    """Goes on with the book that was written down, else begins one for this rollout."""
+    if held.watch:
+        return _Watched(AlarmBook.from_json(held.watch))
+    rollout = held.rollout
+    return _Watched(AlarmBook(Series(rollout.candidate, rollout.baseline) if rollout.baseline else Series()))
+
+
+def _guard(alarm: AlarmFile, watched: _Watched, rollout: Rollout) -> GuardSeen:
+    guard = _as_guard(alarm, watched.seen.get(alarm.name))
+    waits = rollout.plan.if_firing is not IfFiring.REFUSE and alarm.name not in watched.book.were_ok
+    if guard.state == "firing" and waits:
+        return replace(guard, state="not_armed", why=f"it fires since before the start ({guard.why})")
+    return guard
+
+
+def _as_guard(alarm: AlarmFile, seen: AlarmSeen | None) -> GuardSeen:
+    if seen is None:
+        return GuardSeen(alarm.name, "no_data", why="nobody has looked yet", query=alarm.said, rollback=alarm.rollback)
+    blind = seen.blind and seen.state is not AlarmState.ALARM
+    return GuardSeen(
+        name=alarm.name,
+        state="blind" if blind else _STATES[seen.state],
+        figure=seen.figure,
+        limit=seen.limit,
+        why=seen.why,
+        query=alarm.said,
+        value=seen.value,
+        rollback=alarm.rollback,
+    )
+
+
+_STATES = {AlarmState.OK: "ok", AlarmState.ALARM: "firing", AlarmState.INSUFFICIENT_DATA: "no_data"}
+
+
+def _healthy(candidate: TaskHealth | None, baseline: TaskHealth | None) -> Mapping[Of, int] | None:
+    if candidate is None:
+        return None
+    sides = {Of.CANDIDATE: candidate.healthy, Of.SERVICE: candidate.healthy}
+    if baseline is not None:
+        sides |= {Of.BASELINE: baseline.healthy, Of.SERVICE: candidate.healthy + baseline.healthy}
+    return sides
+
+
+def _served(candidate: Tally, baseline: Tally) -> float | None:
+    total = candidate.begun + baseline.begun
+    return candidate.begun / total if total else None

@@ -1,0 +1,68 @@
+"""What the alarms of one rollout, or of one service outside of rollouts, are judged by, and how they were judged last.
+
+Frozen: a look gives the next book. It is kept as JSON with the rollout, so that a restarted controller goes on with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from pydantic import TypeAdapter
+
+from tidegate.core.alarm import AlarmFile, Of
+from tidegate.core.alarm_evaluation import evaluate_all
+from tidegate.core.alarm_state import AlarmSeen, AlarmState
+from tidegate.core.counts import Counts
+from tidegate.core.series import Series
+from tidegate.ports import Measurement
+
+
+@dataclass(frozen=True, slots=True)
+class Scraped:
+    """What tasks exposed at one look. `tasks` are those that answered, with their versions."""
+
+    at: datetime
+    measurements: Sequence[Measurement]
+    tasks: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Glimpse:
+    """What is looked at in one tick for one book. None: it did not answer, or there was no new look."""
+
+    at: datetime
+    counts: Counts | None
+    healthy: Mapping[Of, int] | None
+    scraped: Scraped | None = None
+    pushed: Sequence[Measurement] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmBook:
+    series: Series = field(default_factory=Series)
+    states: Mapping[str, AlarmState] = field(default_factory=dict)
+    were_ok: frozenset[str] = frozenset()  # alarms that were OK once since this book began
+
+    def look(self, alarms: Sequence[AlarmFile], seen: Glimpse) -> tuple[AlarmBook, Mapping[str, AlarmSeen]]:
+        """One tick. Alarms may have come, gone or changed since the last one."""
+        series = self.series.fit(alarms).look(seen.at, seen.counts, healthy=seen.healthy)
+        if seen.scraped is not None:
+            series = series.scraped(seen.scraped.at, seen.scraped.measurements, tasks=seen.scraped.tasks)
+        series = series.pushed(seen.at, seen.pushed)
+        judged = evaluate_all(alarms, {alarm.name: series.datapoints(alarm) for alarm in alarms}, self.states)
+        ok = {name for name, one in judged.items() if one.state is AlarmState.OK and not one.blind}
+        states = {name: one.state for name, one in judged.items()}
+        return replace(self, series=series, states=states, were_ok=self.were_ok | ok), judged
+
+    def to_json(self) -> str:
+        return _adapter.dump_json(self).decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> AlarmBook:
+        """Raises ValueError for what `to_json` did not write."""
+        return _adapter.validate_json(text)
+
+
+_adapter: TypeAdapter[AlarmBook] = TypeAdapter(AlarmBook)
