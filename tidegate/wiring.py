@@ -25,8 +25,8 @@ from tidegate.drivers.process.identity import send
 from tidegate.drivers.process.lock import hold
 from tidegate.drivers.process.runtime import ProcessRuntime
 from tidegate.drivers.pushed import PushedMetrics
-from tidegate.drivers.scrape import ScrapedMetrics
 from tidegate.engine.catalog import Catalog
+from tidegate.engine.gauges import Gauges
 from tidegate.engine.glance import Glance
 from tidegate.engine.loop import Loop
 from tidegate.engine.orders import Orders
@@ -67,7 +67,7 @@ def build(settings: Settings) -> House:
     router = EnvoyRouter(settings.home / "envoy")
     lever = TrafficLever(runtime, router, catalog.known)
     pushed = PushedMetrics()
-    watcher = Watcher(lever=lever, sources=[ScrapedMetrics(), pushed])
+    watcher = Watcher(lever=lever, gauges=Gauges(pushed))
     hooks = Hooks()
     poked = threading.Event()
     orders = Orders(

@@ -53,6 +53,17 @@ def say_duration(span: timedelta) -> str:
     return said
 
 
+def say_roughly(span: timedelta) -> str:
+    """Writes a timedelta for people: `71ms`, `4.1s`, `2m5s`, `1h30m`."""
+    seconds = span.total_seconds()
+    if seconds < 1:
+        return f"{round(seconds * 1000)}ms"
+    if seconds < 60:
+        return f"{seconds:.1f}".removesuffix(".0") + "s"
+    keep = timedelta(seconds=1) if seconds < 3600 else timedelta(minutes=1)
+    return say_duration(span // keep * keep)
+
+
 def _validate(value: Any) -> timedelta:
     try:
         return parse_duration(value)

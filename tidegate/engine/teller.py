@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from tidegate.core.duration import say_duration
+from tidegate.core.duration import say_duration, say_roughly
 from tidegate.core.errors import TidegateError
 from tidegate.core.harm import Harm
 from tidegate.core.rollout import Phase, Rollout
@@ -60,8 +60,8 @@ def describe_harm(harm: Harm) -> dict[str, object]:
         "most": str(harm.most),
         "first": harm.first.isoformat() if harm.first else None,
         "last": harm.last.isoformat() if harm.last else None,
-        "time_to_detect": None if detect is None else say_duration(detect),
-        "time_to_act": None if act is None else say_duration(act),
+        "time_to_detect": None if detect is None else say_roughly(detect),
+        "time_to_act": None if act is None else say_roughly(act),
     }
 
 
@@ -120,7 +120,7 @@ def say_harm(harm: Harm) -> str:
     seen = f"users saw {counted.seen:,} of them" if counted.seen else "users saw none of them"
     said = f"{reached}; {counted.failed:,} attempts failed, {seen}."
     if (detect := harm.time_to_detect) is not None and (act := harm.time_to_act) is not None:
-        said += f" From the first failure to the decision {say_duration(detect)}, to exposure zero {say_duration(act)} more."
+        said += f" From the first failure to the decision {say_roughly(detect)}, to exposure zero {say_roughly(act)} more."
     return said
 
 

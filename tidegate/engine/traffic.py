@@ -29,6 +29,7 @@ class TrafficLever:
         self._known = known
         self._tasks: dict[tuple[str, str], list[Task]] | None = None
         self._problems: dict[tuple[str, str], str] = {}
+        self._applied: dict[str, Applied] = {}
         self.reading: RouterReading | None = None
 
     @property
@@ -38,9 +39,12 @@ class TrafficLever:
     def look(self, now: datetime) -> None:  # noqa: ARG002 - other levers look at the time
         self._tasks = self._look_at_tasks()
         try:
-            self.reading = self._router.look()
+            reading = self._router.look()
         except Unreachable:
-            self.reading = None
+            reading = None
+        # Put in place whole: other threads ask while the next look is under way.
+        self._applied = {name: self._router.applied(name) for name in reading.services} if reading else {}
+        self.reading = reading
 
     def _look_at_tasks(self) -> dict[tuple[str, str], list[Task]] | None:
         try:
@@ -58,7 +62,7 @@ class TrafficLever:
         return [task for key, group in groups.items() if subject in (None, key[0]) for task in group]
 
     def applied(self, subject: str) -> Applied:
-        return self._router.applied(subject) if self.reading is not None else UNSEEN
+        return self._applied.get(subject, UNSEEN)
 
     def readiness(self, subject: str, version: str) -> Readiness:
         if problem := self._problems.get((subject, version)) or self._problems.get((subject, "")):
