@@ -74,6 +74,10 @@ class Runtime(Protocol):
     def tasks(self) -> Sequence[Task]:
         """All tasks that exist now, wanted or still ending. Raises Unreachable when that cannot be seen."""
 
+    def restart(self, service: str, version: str) -> None:
+        """Replaces these tasks one by one: a new one beside each, healthy before the old one ends. Returns at once.
+        Raises Refused for targets, NotFound when there are none."""
+
     def check(self, service: Service, version: str) -> None:
         """Raises Refused when these tasks can never start: command not found, working directory missing."""
 

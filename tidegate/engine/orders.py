@@ -92,6 +92,20 @@ class Orders:
         self._poke()
         return f"{service} is removed: its tasks end when they are drained."
 
+    def restart(self, service: str, by: str, reason: str = "") -> str:
+        """Replaces the tasks of the version that serves, one by one, each by a healthy new one."""
+        record = self._record(service)
+        if running := self._going(service):
+            raise Conflict(
+                f"{service} has a rollout in flight ({running.rollout.id}): its guards would blame the candidate.",
+                f"Wait for it, or stop it first: tidegate abort {service}.",
+            )
+        self._runtime.restart(service, record.stable)
+        why = f"the tasks of {record.stable} are replaced one by one" + (f": {reason}" if reason else "")
+        self._store.apply(record.file, self._clock(), [Told("restarted", service, why, actor=by)])
+        self._poke()
+        return f"{service}: {why}."
+
     # --- Rollouts -----------------------------------------------------------------------------------------------------
 
     def deploy(self, file: Service, version: str, by: str, *, plan: PlanFile | None = None, reason: str = "") -> Deployed:
