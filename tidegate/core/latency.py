@@ -9,7 +9,6 @@ from __future__ import annotations
 import bisect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 RATIO = 1.05
 
@@ -43,7 +42,7 @@ def upper_edge(bin_: int) -> int:
 class Latencies:
     """How many requests took how long: bin -> count, without empty bins."""
 
-    bins: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
+    bins: Mapping[int, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, microseconds: Iterable[float]) -> Latencies:
