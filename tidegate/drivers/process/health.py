@@ -1,7 +1,7 @@
-"""Checks the health of all tasks from one thread, whatever their number: sockets that do not block, and one selector.
+"""Checks the health of all tasks from one thread, whatever their number: sockets that do not block, and one epoll.
 
-At most `AT_ONCE` checks run at a time; the others wait their turn. What we cannot do ourselves (no free file descriptor)
-is no fault of the task and is not counted.
+A bounded number of checks runs at a time; the others wait their turn. What we cannot do ourselves (no free file
+descriptor) is no fault of the task and is not counted.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import errno
 import heapq
 import itertools
 import os
-import selectors
+import resource
+import select
 import socket
 import threading
 import time
@@ -18,41 +19,34 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Hashable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
+import structlog
+
 from tidegate.drivers.process.life import Verdict
-from tidegate.drivers.process.probe import Answer, Check, read, request
+from tidegate.drivers.process.patient import Patient
+from tidegate.drivers.process.probe import Check, read
 from tidegate.drivers.process.resolve import Resolver
 
-AT_ONCE = 100
 EAGER = 0.1
 """Seconds between two looks at a task that does not listen yet: to be refused costs nobody anything."""
+_MOST = 1_000
+"""Checks at a time, if there are file descriptors for twice as many."""
 _ENOUGH = 64 * 1024
 _OURS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL)
-
-
-@dataclass(slots=True, eq=False)
-class _Patient:
-    """One start of one task, and what its checks said."""
-
-    check: Check
-    healthy: bool | None
-    good: int = 0  # in a row
-    bad: int = 0  # in a row
-    verdict: Verdict = field(default_factory=Verdict)
-    dismissed: bool = False
+_NOT_YET = (errno.EAGAIN, errno.EINPROGRESS, errno.ENOTCONN)
 
 
 @dataclass(slots=True, eq=False)
 class _Probe:
     """One check under way."""
 
-    patient: _Patient
+    patient: Patient
     sock: socket.socket
     begun: float
     received: bytes = b""
-    connected: bool = False
+    asked: bool = False
     judged: bool = False
     over: bool = False
 
@@ -62,17 +56,16 @@ class HealthWatch:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._patients: dict[Hashable, _Patient] = {}
-        self._new: list[_Patient] = []
+        self._patients: dict[Hashable, Patient] = {}
+        self._new: list[Patient] = []
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self._count = itertools.count()
-        self._waiting: deque[_Patient] = deque()
-        self._running = 0
-        self._selector = selectors.DefaultSelector()
-        self._wake_r, self._wake_w = os.pipe()
-        os.set_blocking(self._wake_r, False)
-        os.set_blocking(self._wake_w, False)
-        self._selector.register(self._wake_r, selectors.EVENT_READ)
+        self._waiting: deque[Patient] = deque()
+        self._probes: dict[int, _Probe] = {}
+        self._at_once = min(_MOST, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
+        self._epoll = select.epoll()
+        self._wake_r, self._wake_w = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._epoll.register(self._wake_r, select.EPOLLIN)
         self._resolver = Resolver()
         self._thread: threading.Thread | None = None
         self._closing = False
@@ -80,10 +73,8 @@ class HealthWatch:
     # --- asked from outside -------------------------------------------------------------------------------------------
 
     def watch(self, key: Hashable, check: Check, healthy: bool | None) -> None:
-        """Begins checking, from what is known already. Watching twice is once."""
-        if key in self._patients:
-            return
-        patient = _Patient(check, healthy, verdict=Verdict(healthy))
+        """Begins checking, from what is known already. Once for a key."""
+        patient = Patient(check, healthy)
         with self._lock:
             if self._closing:
                 return
@@ -93,6 +84,9 @@ class HealthWatch:
                 self._thread = threading.Thread(target=self._run, name="tidegate-health", daemon=True)
                 self._thread.start()
             self._wake()
+
+    def watches(self, key: Hashable) -> bool:
+        return key in self._patients
 
     def unwatch(self, key: Hashable) -> None:
         with self._lock:
@@ -112,10 +106,9 @@ class HealthWatch:
             self._wake()
         if self._thread is not None:
             self._thread.join(5)
-        for kept in list(self._selector.get_map().values()):
-            if isinstance(kept.data, _Probe):
-                kept.data.sock.close()
-        self._selector.close()
+        for probe in self._probes.values():
+            probe.sock.close()
+        self._epoll.close()
         os.close(self._wake_r)
         os.close(self._wake_w)
 
@@ -128,17 +121,26 @@ class HealthWatch:
 
     def _run(self) -> None:
         while not self._closing:
-            self._welcome()
-            self._do_what_is_due()
-            pause = max(self._agenda[0][0] - time.monotonic(), 0.0) if self._agenda else None
-            for kept, _ in self._selector.select(pause):
-                if isinstance(kept.data, _Probe):
-                    self._go_on(kept.data)
-                else:
-                    with suppress(OSError):
-                        os.read(self._wake_r, 4096)
+            try:
+                self._turn()
+            except Exception:
+                # A fault of ours in one check must not leave every other task unseen.
+                structlog.get_logger().exception("a health check failed by our own fault")
+
+    def _turn(self) -> None:
+        self._welcome()
+        while self._agenda and self._agenda[0][0] <= time.monotonic():
+            heapq.heappop(self._agenda)[2]()
+        pause = max(self._agenda[0][0] - time.monotonic(), 0.0) if self._agenda else -1
+        for descriptor, _ in self._epoll.poll(pause):
+            if descriptor == self._wake_r:
+                os.read(self._wake_r, 4096)
+            elif (probe := self._probes.get(descriptor)) is not None:
+                self._go_on(probe)
 
     def _welcome(self) -> None:
+        if not self._new:
+            return
         with self._lock:
             new, self._new = self._new, []
         for patient in new:
@@ -149,123 +151,104 @@ class HealthWatch:
     def _later(self, seconds: float, what: Callable[[], None]) -> None:
         heapq.heappush(self._agenda, (time.monotonic() + seconds, next(self._count), what))
 
-    def _do_what_is_due(self) -> None:
-        now = time.monotonic()
-        while self._agenda and self._agenda[0][0] <= now:
-            heapq.heappop(self._agenda)[2]()
-
-    def _begin(self, patient: _Patient) -> None:
+    def _begin(self, patient: Patient) -> None:
         if patient.dismissed:
             return
-        if self._running >= AT_ONCE:
+        if len(self._probes) >= self._at_once:
             self._waiting.append(patient)
             return
         address = self._resolver.address(patient.check.host, patient.check.port)
         if address is None:
             self._later(0.05, partial(self._begin, patient))
-            return
-        if isinstance(address, str):
-            self._judge(patient, address)
-            self._again(patient)
-            return
-        self._connect(patient, *address)
+        elif isinstance(address, str):
+            patient.judge(address)
+            self._again(patient, patient.check.interval)
+        else:
+            self._connect(patient, *address)
 
-    def _connect(self, patient: _Patient, family: int, address: tuple[str, int]) -> None:
+    def _connect(self, patient: Patient, family: int, address: tuple[str, int]) -> None:
         try:
             sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         except OSError:
-            self._again(patient)
+            self._again(patient, patient.check.interval)
             return
-        probe = _Probe(patient, sock, time.monotonic())
-        self._running += 1
+        probe = self._probes[sock.fileno()] = _Probe(patient, sock, time.monotonic())
         self._later(patient.check.timeout, partial(self._expire, probe))
         code = sock.connect_ex(address)
         if code not in (0, errno.EINPROGRESS):
-            self._refused(probe, code)
+            self._break(probe, code)
             return
-        self._selector.register(sock, selectors.EVENT_WRITE, probe)
+        self._epoll.register(sock, select.EPOLLOUT)
+        # On the same machine the connection stands already: one turn less.
+        self._go_on(probe)
 
     def _go_on(self, probe: _Probe) -> None:
-        if probe.over:
-            return
         try:
-            if not probe.connected:
-                self._greet(probe)
-            else:
+            if probe.asked:
                 self._hear(probe)
-        except BlockingIOError:
-            return
-        except OSError as broken:
-            self._say(probe, f"port {probe.patient.check.port}: {os.strerror(broken.errno or 0).lower()}")
-            self._finish(probe)
+            else:
+                self._ask(probe)
+        except OSError as error:
+            if error.errno not in _NOT_YET:
+                self._break(probe, error.errno or 0)
 
-    def _greet(self, probe: _Probe) -> None:
-        code = probe.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if code:
-            self._refused(probe, code)
+    def _ask(self, probe: _Probe) -> None:
+        failed = probe.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if failed:
+            self._break(probe, failed)
             return
-        probe.connected = True
-        question = request(probe.patient.check)
+        question = probe.patient.question
         if not question:
+            # Nothing is said: that somebody took the connection is enough. Raises while nobody has.
+            probe.sock.getpeername()
             self._say(probe, "")
-            self._finish(probe)
+            self._finish(probe, probe.patient.check.interval)
             return
         probe.sock.send(question)
-        self._selector.modify(probe.sock, selectors.EVENT_READ, probe)
+        probe.asked = True
+        self._epoll.modify(probe.sock, select.EPOLLIN)
 
     def _hear(self, probe: _Probe) -> None:
         part = probe.sock.recv(16 * 1024)
         probe.received += part
+        check = probe.patient.check
         if not probe.judged:
-            answer: Answer = read(probe.patient.check, probe.received, ended=not part)
+            answer = read(check, probe.received, ended=not part)
             if answer.done:
                 self._say(probe, answer.why)
-        # To the end of the answer, so that no task sees its connection reset.
-        if not part or len(probe.received) > _ENOUGH or (probe.judged and probe.patient.check.protocol != "http1"):
-            self._finish(probe)
+        # To the end of the answer, so that no task sees its connection reset; what is judged and goes on is cut at last.
+        if not part or len(probe.received) > _ENOUGH or (probe.judged and check.protocol != "http1"):
+            self._finish(probe, check.interval)
 
-    def _refused(self, probe: _Probe, code: int) -> None:
-        check = probe.patient.check
+    def _break(self, probe: _Probe, code: int) -> None:
+        patient = probe.patient
         if code not in _OURS:
-            self._say(probe, f"port {check.port}: {os.strerror(code).lower()}")
-        eager = code == errno.ECONNREFUSED and probe.patient.healthy is None and not probe.patient.good
-        self._finish(probe, min(check.interval, EAGER) if eager else None)
+            self._say(probe, f"port {patient.check.port}: {os.strerror(code).lower()}")
+        eager = code == errno.ECONNREFUSED and not patient.listens
+        self._finish(probe, min(patient.check.interval, EAGER) if eager else patient.check.interval)
 
     def _expire(self, probe: _Probe) -> None:
         if probe.over:
             return
         check = probe.patient.check
-        self._say(probe, f"{f'GET {check.path} on port' if check.path else 'port'} {check.port} gave no answer in time")
-        self._finish(probe)
-
-    def _finish(self, probe: _Probe, pause: float | None = None) -> None:
-        probe.over = True
-        with suppress(KeyError, ValueError):
-            self._selector.unregister(probe.sock)
-        probe.sock.close()
-        self._running -= 1
-        interval = probe.patient.check.interval if pause is None else pause
-        self._again(probe.patient, max(probe.begun + interval - time.monotonic(), 0.0))
-        if self._waiting:
-            waiting = self._waiting.popleft()
-            self._later(0.0, partial(self._begin, waiting))
-
-    def _again(self, patient: _Patient, pause: float | None = None) -> None:
-        if not patient.dismissed:
-            self._later(patient.check.interval if pause is None else pause, partial(self._begin, patient))
-
-    # --- what it means ------------------------------------------------------------------------------------------------
+        asked = f"GET {check.path} on port" if check.path else "port"
+        self._say(probe, f"{asked} {check.port} gave no answer in time")
+        self._finish(probe, check.interval)
 
     def _say(self, probe: _Probe, wrong: str) -> None:
         if not probe.judged:
             probe.judged = True
-            self._judge(probe.patient, wrong)
+            probe.patient.judge(wrong)
 
-    def _judge(self, patient: _Patient, wrong: str) -> None:
-        """One more answer: good when nothing is wrong."""
-        patient.good, patient.bad = (0, patient.bad + 1) if wrong else (patient.good + 1, 0)
-        if patient.good >= patient.check.healthy_after:
-            patient.healthy = True
-        elif patient.bad >= patient.check.unhealthy_after and patient.healthy is not None:
-            patient.healthy = False
-        patient.verdict = Verdict(patient.healthy, wrong, patient.verdict.checks + 1)
+    def _finish(self, probe: _Probe, interval: float) -> None:
+        probe.over = True
+        # Closing takes it out of the epoll.
+        del self._probes[probe.sock.fileno()]
+        probe.sock.close()
+        self._again(probe.patient, max(probe.begun + interval - time.monotonic(), 0.0))
+        if self._waiting:
+            self._later(0.0, partial(self._begin, self._waiting.popleft()))
+
+    def _again(self, patient: Patient, seconds: float) -> None:
+        if not patient.dismissed:
+            self._later(seconds, partial(self._begin, patient))

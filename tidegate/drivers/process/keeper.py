@@ -35,7 +35,7 @@ class Keeper:
         self._world = world
         self._lock = RLock()
         records, seconds = world.load()
-        self._book = Book(world, records)
+        self._book = Book(world, [life.taken_over(record, seconds) for record in records])
         self._clock = PatientClock(seconds)
         self._clock_saved = seconds
         self._wanted: dict[Group, Service] = {}

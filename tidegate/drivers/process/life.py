@@ -117,6 +117,13 @@ def next_ending(record: Record, clock: float) -> Ending | None:
     return None
 
 
+def taken_over(record: Record, clock: float) -> Record:
+    """As the next controller finds it: a start that was meant and that nobody finds has to be made again."""
+    if not record.managed or record.process is not None or record.state is not TaskState.STARTING:
+        return record
+    return replace(record, state=TaskState.DEAD, since=clock, why="its start was interrupted")
+
+
 def due(record: Record, clock: float) -> bool:
     """Whether a task that ended is to be started again now."""
     match record.state:

@@ -13,7 +13,7 @@ from signal import Signals
 
 import structlog
 
-from tidegate.core.errors import Unreachable
+from tidegate.core.errors import Refused, Unreachable
 from tidegate.core.service import Service
 from tidegate.drivers.process.free_port import free_port
 from tidegate.drivers.process.health import HealthWatch
@@ -33,11 +33,11 @@ _WORDS, _LENGTH = 5, 500
 
 
 class Machine:
-    def __init__(self, run_dir: Path) -> None:
+    def __init__(self, run_dir: Path, log_size: int, log_files: int) -> None:
         self._run_dir = run_dir
         self._run_id = run_id(run_dir)
         self._notes = Notes(run_dir / "tasks")
-        self._undertaker = Undertaker(run_dir, self._run_id)
+        self._undertaker = Undertaker(run_dir, self._run_id, log_size, log_files)
         self._health = HealthWatch()
         self._children: set[int] = set()
         self._log_from: dict[str, int] = {}
@@ -76,10 +76,13 @@ class Machine:
             log = open_log(path)
         except OSError as error:
             raise Unreachable(f"{path} could not be opened: {error.strerror}.") from error
+        self._log_from[record.instance] = os.fstat(log).st_size
+        self._undertaker.expect(record.instance)
         try:
-            self._log_from[record.instance] = os.fstat(log).st_size
-            self._undertaker.expect(record.instance)
             process = spawn(wanted, log)
+        except (Refused, Unreachable):
+            self._undertaker.bury(record.instance, 0.0)
+            raise
         finally:
             os.close(log)
         self._children.add(process.pid)
@@ -130,6 +133,8 @@ class Machine:
     # --- health -------------------------------------------------------------------------------------------------------
 
     def watch(self, record: Record, service: Service) -> None:
+        if self._health.watches(_patient(record)):
+            return
         tasks = service.tasks
         healthy = {TaskState.HEALTHY: True, TaskState.UNHEALTHY: False}.get(record.state)
         check = Check(
@@ -175,12 +180,9 @@ def _patient(record: Record) -> tuple[str, str, str]:
 
 def _found_again(record: Record, leaders: dict[str, Identity]) -> Record:
     """With the process that its intent led to, when the controller did not come to note it."""
-    if not record.managed or record.process is not None or record.state is not TaskState.STARTING:
-        return record
-    process = leaders.get(record.instance)
-    if process is None:
-        return replace(record, state=TaskState.DEAD, why="its start was interrupted")
-    return replace(record, process=process)
+    if record.process is None and record.state is TaskState.STARTING:
+        return replace(record, process=leaders.get(record.instance))
+    return record
 
 
 def _said(code: int) -> str:

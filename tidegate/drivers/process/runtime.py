@@ -14,12 +14,14 @@ from pathlib import Path
 from tidegate.core.service import Service
 from tidegate.drivers.process.check import check
 from tidegate.drivers.process.keeper import Keeper
+from tidegate.drivers.process.logs import FILES, SIZE
 from tidegate.drivers.process.machine import Machine
 
 
 class ProcessRuntime(Keeper):
-    def __init__(self, run_dir: Path) -> None:
-        self._machine = Machine(run_dir)
+    def __init__(self, run_dir: Path, *, log_size: int = SIZE, log_files: int = FILES) -> None:
+        """Each task's log is kept to `log_files` files of about `log_size` bytes."""
+        self._machine = Machine(run_dir, log_size, log_files)
         super().__init__(self._machine)
 
     def check(self, service: Service, version: str) -> None:

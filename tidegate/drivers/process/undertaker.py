@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from signal import SIGKILL, SIGTERM, Signals
@@ -28,11 +27,13 @@ _OFTEN, _SELDOM, _ROTATE = 0.1, 10.0, 1.0
 class Undertaker:
     """`known` are the starts that may live; every other process with the mark of a start is ended."""
 
-    def __init__(self, run_dir: Path, run: str, known: Iterable[str] = ()) -> None:
+    def __init__(self, run_dir: Path, run: str, log_size: int, log_files: int) -> None:
         self._run_id = run
         self._run_dir = run_dir
+        self._log_size = log_size
+        self._log_files = log_files
         self._lock = threading.Lock()
-        self._known = set(known)
+        self._known: set[str] = set()
         self._graves: dict[str, float] = {}  # start to be buried, and its grace
         self._told: dict[Identity, float] = {}  # told to end, and when it is killed
         self._wake = threading.Event()
@@ -40,6 +41,8 @@ class Undertaker:
         self._thread: threading.Thread | None = None
 
     def begin(self) -> None:
+        """From now on; all that run rightly were expected before."""
+        self._wake.set()
         with self._lock:
             if self._thread is None and not self._closing:
                 self._thread = threading.Thread(target=self._work, name="tidegate-undertaker", daemon=True)
@@ -99,19 +102,21 @@ class Undertaker:
 
     def _work(self) -> None:
         swept = rotated = time.monotonic()
-        calm = True
+        pause = _ROTATE
         while not self._closing:
-            woken = self._wake.wait(_ROTATE if calm else _OFTEN)
+            woken = self._wake.wait(pause)
             self._wake.clear()
             now = time.monotonic()
             if now - rotated > _ROTATE:
                 rotated = now
-                rotate_all(self._run_dir)
-            if woken or not calm or now - swept > _SELDOM:
+                rotate_all(self._run_dir, self._log_size, self._log_files)
+            if woken or pause < _ROTATE or now - swept > _SELDOM:
                 if now - swept > _SELDOM:
                     prune(self._run_dir)
                 swept = now
                 calm = self.sweep() and not self._graves
+                # With thousands of processes a look takes its time; most of ours is left to others.
+                pause = _ROTATE if calm else min(max(_OFTEN, 3 * (time.monotonic() - now)), _ROTATE / 2)
 
     def _end(self, one: Marked, grace: float) -> None:
         when = self._told.get(one.identity)
