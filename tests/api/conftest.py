@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 
-from tests.support.house import TOKEN, House, build_house
+from tests.support.served import TOKEN, House, build_house
 from tidegate.api.app import create_app
 from tidegate.api.door import loopback_door, socket_door
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
 from tidegate.api.openapi import described
-from tidegate.core.service import Service
+from tidegate.core.service_schema import service_schema
 
 router = APIRouter(tags=["schema"])
 
@@ -17,8 +15,3 @@ router = APIRouter(tags=["schema"])
 def service_json() -> Response:
     """The JSON Schema of the service file."""
     return JSONResponse(service_schema())
-
-
-def service_schema() -> dict[str, Any]:
-    schema = Service.model_json_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Tidegate service file"}

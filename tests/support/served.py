@@ -1,0 +1,225 @@
+"""A Tidegate behind its API: real orders, loop, glance and store; tasks, router, figures and time are pretended."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from tidegate.api.app import ApiServices, Health, create_app
+from tidegate.api.serve import Serving, serve
+from tidegate.core.errors import Refused
+from tidegate.core.harm import Harm
+from tidegate.core.rollout import HookSeen, Phase, Rollout
+from tidegate.core.service import Service
+from tidegate.core.setting import Applied
+from tidegate.core.verdict import GOOD, GuardSeen, Verdict
+from tidegate.drivers.memory_router import MemoryRouter
+from tidegate.drivers.memory_runtime import MemoryRuntime
+from tidegate.engine.catalog import Catalog
+from tidegate.engine.glance import Glance
+from tidegate.engine.loop import Loop
+from tidegate.engine.orders import Orders
+from tidegate.engine.traffic import TrafficLever
+from tidegate.engine.view import Figures
+from tidegate.engine.watcher import Look, Watcher
+from tidegate.ports import Held, ServiceRecord
+from tidegate.settings import Settings
+from tidegate.store.store import SqlStore
+
+BEGIN = datetime(2026, 1, 1, 12, tzinfo=UTC)
+TOKEN = "secret-of-this-test"
+
+WEB = """\
+service: web
+listener: {port: 8080}
+tasks:
+  command: [python, -m, shop, --port, "{port}"]
+  count: 2
+plan: {linear: {step: 25%, every: 1m}, bake: 2m}
+alarms:
+  - {name: errors, metric: error_rate, above: 1%, period: 10s, datapoints: 2 of 3, missing: not_breaching}
+  - {name: slow, metric: p99, above: 800ms, period: 10s, datapoints: 3 of 3}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    task: str
+    text: str
+
+
+class SettableWatcher(Watcher):
+    """Sees what the test tells it to see."""
+
+    def __init__(self) -> None:
+        self.gate: Verdict = GOOD
+        self.guards: tuple[GuardSeen, ...] = ()
+        self.sides = {"baseline": Figures(), "candidate": Figures()}
+        self.served: float | None = None
+        self.account: Harm = Harm()
+        self.alarming: tuple[GuardSeen, ...] = ()
+        self.refusals: list[Refused] = []
+
+    def look(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def of(self, *_: Any, **__: Any) -> Look:
+        return Look(self.gate, self.guards, self.sides, self.served)
+
+    def seen(self, rollout: str) -> Look | None:
+        return self.of()
+
+    def harm(self, held: Held, after: Rollout, applied: Applied, now: datetime) -> Harm:
+        return self.account
+
+    def saved(self, *_: Any) -> str | None:
+        return None
+
+    def alarms(self, record: ServiceRecord) -> tuple[GuardSeen, ...]:
+        return self.alarming
+
+    def figures(self, service: str) -> Figures:
+        return self.sides["baseline"]
+
+    def unknown_metrics(self, file: Service) -> Sequence[Refused]:
+        return self.refusals
+
+    def firing(self, file: Service, record: ServiceRecord) -> Sequence[GuardSeen]:
+        return [guard for guard in self.alarming if guard.state == "firing"]
+
+
+class NoHooks:
+    def run(self, *_: Any) -> None:
+        pass
+
+    def seen(self, rollout: str, step: int) -> HookSeen | None:
+        return None
+
+    def forget(self, rollout: str) -> None:
+        pass
+
+
+@dataclass
+class House:
+    home: Path
+    store: SqlStore
+    now: datetime = BEGIN
+    runtime: MemoryRuntime = field(default_factory=MemoryRuntime)
+    router: MemoryRouter = field(default_factory=MemoryRouter)
+    watcher: SettableWatcher = field(default_factory=SettableWatcher)
+    pushed: list[tuple[Any, ...]] = field(default_factory=list)
+    said: list[Line] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    ended_by: list[str] = field(default_factory=list)
+    ticked: datetime | None = BEGIN
+
+    def __post_init__(self) -> None:
+        catalog = Catalog(self.store)
+        self.lever = TrafficLever(self.runtime, self.router, catalog.known)
+        self.loop = Loop(
+            store=self.store,
+            catalog=catalog,
+            levers={"traffic": self.lever},
+            watcher=self.watcher,
+            hooks=NoHooks(),
+            owner="test",
+        )
+        salts = count()
+        self.orders = Orders(
+            store=self.store,
+            lever=self.lever,
+            runtime=self.runtime,
+            router=self.router,
+            watcher=self.watcher,
+            clock=lambda: self.now,
+            salt=lambda: f"salt-{next(salts)}",
+            poke=lambda: None,
+        )
+        self.glance = Glance(self.store, self.lever, self.watcher)
+
+    @property
+    def services(self) -> ApiServices:
+        return ApiServices(
+            orders=self.orders,
+            glance=self.glance,
+            home=self.home,
+            token=TOKEN,
+            clock=lambda: self.now,
+            read_logs=self._read_logs,
+            follow_logs=self._follow_logs,
+            push=self._push,
+            health=lambda: Health(BEGIN, self.ticked, tuple(self.problems)),
+            shutdown=self.ended_by.append,
+        )
+
+    def _read_logs(self, service: str, version: str | None, task: str | None, lines: int) -> list[Line]:
+        found = [line for line in self.said if task in (None, line.task)]
+        found = [line for line in found if line.task.startswith(f"{service}-{version or ''}")]
+        return found[-lines:] if lines else []
+
+    def _follow_logs(self, service: str, version: str | None, task: str | None, lines: int) -> Iterator[Line | None]:
+        yield from self._read_logs(service, version, task, lines)
+        told = len(self.said)
+        while True:
+            new, told = self.said[told:], len(self.said)
+            yield from new
+            threading.Event().wait(0.02)
+            yield None
+
+    def _push(self, name: str, value: float, **rest: Any) -> None:
+        self.pushed.append((name, value, rest))
+
+    # --- for the one who tests ----------------------------------------------------------------------------------------
+
+    def tick(self, times: int = 1, every: timedelta = timedelta(seconds=1)) -> House:
+        for _ in range(times):
+            self.now += every
+            self.loop.tick(self.now)
+            self.ticked = self.now
+        return self
+
+    def until(self, done: Callable[[], bool], most: int = 5000) -> House:
+        for _ in range(most):
+            if done():
+                return self
+            self.tick()
+        raise AssertionError(f"not within {most} ticks")
+
+    def rollout(self, service: str = "web") -> Rollout:
+        return self.store.history(service, 1)[0].rollout
+
+    def run(self, version: str, service: str = "web", text: str = WEB) -> House:
+        """Deploys this version and waits until it serves everybody."""
+        self.deploy(version, text)
+        return self.until(lambda: self.rollout(service).phase is Phase.COMPLETED and self.rollout(service).settled)
+
+    def deploy(self, version: str, text: str = WEB) -> Rollout | None:
+        return self.orders.deploy(service_file(text), version, "ann").rollout
+
+    def begun(self, version: str = "v2") -> House:
+        """v1 serves, and this version has reached its first step."""
+        self.run("v1")
+        self.deploy(version)
+        return self.until(lambda: self.rollout().phase is Phase.WATCHING)
+
+    def serve(self, port: int = 0) -> Serving:
+        return serve(create_app(self.services), self.settings(port))
+
+    def settings(self, port: int = 0) -> Settings:
+        return Settings(home=self.home, database="", port=port)
+
+
+def service_file(text: str = WEB) -> Service:
+    from tidegate.core.document import read
+    from tidegate.core.text import read_yaml
+
+    return read(Service, read_yaml(text, "web.yaml"), "web.yaml")
+
+
+def build_house(home: Path) -> House:
+    return House(home, SqlStore(f"sqlite:///{home / 'tidegate.db'}"))

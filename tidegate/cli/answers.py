@@ -1,0 +1,163 @@
+"""What the controller answers, as the CLI shows it. Every text is cleaned once, here; unknown keys are left alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, TypeAdapter
+
+from tidegate.cli.screen import clean_line
+from tidegate.core.duration import Duration
+
+Words = Annotated[str, AfterValidator(clean_line)]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    requests: int = 0
+    failed: int = 0
+    unfinished: int = 0
+    per_second: float | None = None
+    error_rate: float | None = None
+    p50: float | None = None
+    p99: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    version: Words
+    tasks: int
+    healthy: int
+    figures: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    exposure: Words
+    hold: Duration
+    gate: Words = ""
+    hook: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    name: Words
+    state: Words
+    figure: Words = ""
+    limit: Words = ""
+    why: Words = ""
+    rollback: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Harm:
+    requests: int
+    finished: int
+    failed: int
+    rescued: int
+    seen: int
+    rate: float | None
+    baseline_rate: float | None
+    most: Words
+    time_to_detect: Words | None
+    time_to_act: Words | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    id: Words
+    service: Words
+    baseline: Words
+    candidate: Words
+    plan: Words
+    steps: tuple[Step, ...]
+    phase: Words
+    in_flight: bool
+    step: int
+    wanted: Words
+    applied: Words | None
+    served: float | None
+    watched: Duration
+    hold: Duration
+    left: Duration | None
+    paused: bool
+    waiting: Words
+    reason: Words
+    decision: Words
+    why: Words
+    tidy: Words
+    by: Words
+    created: datetime
+    ended: datetime | None
+    guards: tuple[Guard, ...]
+    sides: tuple[Side, ...]
+    harm: Harm
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    id: Words
+    version: Words
+    state: Words
+    host: Words
+    port: int
+    restarts: int
+    why: Words
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    name: Words
+    url: Words
+    stable: Words
+    tasks: tuple[Task, ...]
+    alarms: tuple[Guard, ...]
+    figures: Figures
+    rollout: Rollout | None
+    versions: tuple[Words, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    id: int
+    at: datetime
+    kind: Words
+    service: Words
+    rollout: Words
+    actor: Words
+    why: Words
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class GuardAhead:
+    name: Words
+    said: Words
+    rollback: bool
+    state: Words = ""
+    figure: Words = ""
+    why: Words = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    service: Words
+    url: Words
+    baseline: Words
+    candidate: Words
+    tasks: int
+    plan: Words
+    steps: tuple[Step, ...]
+    duration: Duration
+    deadline: Duration
+    guards: tuple[GuardAhead, ...]
+    in_flight: Words
+
+
+A = TypeVar("A")
+
+
+def read_as(kind: type[A], content: Any) -> A:
+    return TypeAdapter(kind).validate_python(content)

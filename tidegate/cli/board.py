@@ -1,0 +1,148 @@
+"""The live picture of a rollout: one look, nothing remembered. Fits 60 columns and terminals without UTF-8."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from tidegate.cli.answers import Event, Guard, Rollout, Side
+from tidegate.cli.figures import NONE, clock, milliseconds, rate, share, span
+from tidegate.cli.plan_strip import bar, strip
+from tidegate.cli.screen import Glyphs
+
+WIDEST = 100
+LAST = 4
+STYLES = {"completed": "bold green", "rolling_back": "bold red", "rolled_back": "bold red", "watching": "bold cyan"}
+GUARD_STYLES = {"ok": "green", "firing": "bold red", "blind": "yellow", "held": "yellow", "no_data": "yellow"}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """`lost` is for how many seconds nothing was heard; 0 while all is well."""
+
+    rollout: Rollout
+    last: Sequence[Event] = ()
+    lost: float = 0
+
+
+def board(picture: Picture, glyphs: Glyphs, width: int, *, foot: bool = True) -> RenderableType:
+    rollout = picture.rollout
+    width = min(width, WIDEST)
+    parts: list[RenderableType] = [_title(rollout, glyphs), _state(rollout)]
+    if rollout.baseline:
+        parts += [bar(rollout, width - 1, glyphs), strip(rollout.steps, glyphs, rollout.step), _exposure(rollout)]
+    if rollout.sides:
+        parts += [Text(), _sides(rollout)]
+    if rollout.guards:
+        parts += [Text(), _guards(rollout.guards)]
+    if picture.last:
+        parts += [Text(), _events(picture.last)]
+    parts += [Text(), _foot(picture)] if foot else [Text()]
+    return Group(*parts)
+
+
+def _title(rollout: Rollout, glyphs: Glyphs) -> Text:
+    title = Text.assemble((rollout.service, "bold"), "  ")
+    if rollout.baseline:
+        title.append(f"{rollout.baseline} {glyphs.arrow} ")
+    return title.append(rollout.candidate, "bold").append(f"  {rollout.id}, {rollout.plan}, by {rollout.by}", "dim")
+
+
+def say_phase(rollout: Rollout) -> str:
+    """`watching 25%`, `paused at 25%`, `rolling back`."""
+    phase = rollout.phase.replace("_", " ")
+    if rollout.paused:
+        return f"paused at {rollout.wanted}"
+    if rollout.waiting:
+        return f"waiting at {rollout.wanted}"
+    return f"{phase} {rollout.wanted}" if rollout.phase in ("shifting", "watching") else phase
+
+
+def _state(rollout: Rollout) -> Text:
+    state = Text(say_phase(rollout), "bold yellow" if rollout.paused or rollout.waiting else STYLES.get(rollout.phase, "bold"))
+    if rollout.waiting:
+        return state.append(f": {rollout.waiting}", "default")
+    if rollout.reason:
+        return state.append(f": {rollout.reason}", "default")
+    if rollout.phase in ("shifting", "watching"):
+        held = f"held {span(min(rollout.watched, rollout.hold))} of {span(rollout.hold)}"
+        state.append(f"  step {rollout.step} of {len(rollout.steps)}, {held}", "default")
+        state.append(f"  {span(rollout.left)} left" if rollout.left is not None else "", "bold default")
+    elif rollout.phase == "preparing":
+        state.append(f"  {rollout.why}", "default")
+    return state
+
+
+def _exposure(rollout: Rollout) -> Text:
+    """Wanted, applied and served side by side: what was asked for, what the router does, what users got."""
+    applied = rollout.applied if rollout.applied is not None else "not seen"
+    odd = rollout.applied != rollout.wanted
+    return Text.assemble(
+        ("exposure  ", "dim"),
+        f"wanted {rollout.wanted}   ",
+        (f"applied {applied}", "yellow" if odd else ""),
+        f"   served {share(rollout.served)}",
+    )
+
+
+def _sides(rollout: Rollout) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for name in ("", "req/s", "failed", "errors", "p99", "tasks"):
+        table.add_column(name, justify="left" if not name else "right", no_wrap=bool(name), overflow="fold")
+    for side in rollout.sides:
+        if side.version:
+            table.add_row(*_side(side))
+    return table
+
+
+def _side(side: Side) -> tuple[RenderableType, ...]:
+    figures = side.figures
+    failed = Text(str(figures.failed) if figures.requests else NONE, "red" if figures.failed else "")
+    healthy = Text(f"{side.healthy}/{side.tasks}", "yellow" if side.healthy < side.tasks else "")
+    return side.version, rate(figures.per_second), failed, share(figures.error_rate), milliseconds(figures.p99), healthy
+
+
+def _guards(guards: Sequence[Guard]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold")
+    for guard in guards:
+        state = guard.state.replace("_", " ") if guard.rollback else f"{guard.state.replace('_', ' ')} (shown only)"
+        table.add_row(Text(state, GUARD_STYLES.get(guard.state, "dim")), guard.name, say_guard(guard))
+    return table
+
+
+def say_guard(guard: Guard) -> str:
+    """`1.2%, above 1%`: its figure and its limit, and why when it is not simply fine."""
+    said = ", ".join(part for part in (guard.figure, guard.limit) if part)
+    if guard.state in ("ok", "not_armed") or not guard.why or guard.why in said:
+        return said or guard.why
+    return f"{said}: {guard.why}" if said else guard.why
+
+
+def _events(events: Sequence[Event]) -> Table:
+    table = Table.grid(padding=(0, 1))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for event in events[-LAST:]:
+        table.add_row(clock(event.at), say_event(event))
+    return table
+
+
+def say_event(event: Event) -> str:
+    kind = event.kind.replace("_", " ")
+    return f"{kind}: {event.why}" if event.why else kind
+
+
+def _foot(picture: Picture) -> Text:
+    if picture.lost:
+        return Text(
+            f"Tidegate has not answered for {picture.lost:.0f} s; trying again. Users go on as they are.", "bold yellow"
+        )
+    service = picture.rollout.service
+    return Text(f"Ctrl-C leaves it running. Stop it: tidegate abort {service}", "dim")

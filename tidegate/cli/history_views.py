@@ -1,0 +1,90 @@
+"""Rollouts that were, as a table, and one of them decision by decision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from tidegate.cli.answers import Event, Rollout
+from tidegate.cli.board import GUARD_STYLES, STYLES, say_event, say_phase
+from tidegate.cli.ending import ended, say_ending
+from tidegate.cli.figures import clock, day, milliseconds, moment, share, span
+from tidegate.cli.plan_strip import strip
+from tidegate.cli.screen import Glyphs, clean_line
+from tidegate.cli.service_views import plain_table
+
+
+def all_rollouts(rollouts: Sequence[Rollout], glyphs: Glyphs) -> Table:
+    table = plain_table("rollout", "versions", "began", ">took", "outcome", ">reached", ">seen failing", "by")
+    for one in rollouts:
+        outcome = Text(say_phase(one), STYLES.get(one.phase, "bold"))
+        if one.reason:
+            outcome.append(f": {one.reason}", "default")
+        versions = f"{one.baseline} {glyphs.arrow} {one.candidate}" if one.baseline else one.candidate
+        took = span(one.ended - one.created) if one.ended else ""
+        seen = Text(f"{one.harm.seen:,}", "red" if one.harm.seen else "")
+        table.add_row(one.id, versions, day(one.created), took, outcome, f"{one.harm.requests:,}", seen, one.by)
+    return table
+
+
+def explained(rollout: Rollout, events: Sequence[Event], glyphs: Glyphs) -> Group:
+    versions = f"{rollout.baseline} {glyphs.arrow} {rollout.candidate}" if rollout.baseline else rollout.candidate
+    parts: list[RenderableType] = [
+        Text.assemble((rollout.id, "bold"), f"  {versions}  ", (f"{rollout.plan}, by {rollout.by}", "dim")),
+        strip(rollout.steps, glyphs),
+        Text(moment(rollout.created), "dim"),
+        Text(),
+    ]
+    for event in events:
+        parts += _decision(event)
+    end = say_ending(rollout) if ended(rollout) is not None else [f"It goes on: {say_phase(rollout)}."]
+    return Group(*parts, Text(), *(Text(line, "bold" if number == 0 else "") for number, line in enumerate(end)))
+
+
+def _decision(event: Event) -> list[RenderableType]:
+    by = "" if event.actor == "tidegate" else f"  (by {event.actor})"
+    said = Text.assemble((f"{clock(event.at)}  ", "dim"), (say_event(event), "bold"), (by, "dim"))
+    lines = [*_exposure(event.facts), *_sides(event.facts), *_guards(event.facts)]
+    return [said, *(Text.assemble("          ", line) for line in lines)]
+
+
+def _exposure(facts: dict[str, Any]) -> list[Text]:
+    if "wanted" not in facts:
+        return []
+    applied = facts.get("applied") or "not seen"
+    said = f"wanted {facts['wanted']}, applied {applied}"
+    watched = facts.get("watched")
+    return [Text(clean_line(said + (f", watched {watched}" if watched not in (None, "0s") else "")), "dim")]
+
+
+def _sides(facts: dict[str, Any]) -> list[Text]:
+    sides = facts.get("sides")
+    if not isinstance(sides, dict):
+        return []
+    return [
+        Text(clean_line(f"{name}: {_figures(figures)}"), "dim")
+        for name, figures in sides.items()
+        if isinstance(figures, dict) and figures.get("requests")
+    ]
+
+
+def _figures(figures: dict[str, Any]) -> str:
+    errors, p99 = share(figures.get("error_rate")), milliseconds(figures.get("p99"))
+    return f"{figures['requests']:,} requests, {figures.get('failed', 0):,} failed ({errors}), p99 {p99}"
+
+
+def _guards(facts: dict[str, Any]) -> list[Text]:
+    return [_guard(guard) for guard in facts.get("guards") or [] if isinstance(guard, dict)]
+
+
+def _guard(guard: dict[str, Any]) -> Text:
+    state = str(guard.get("state", "")).replace("_", " ")
+    detail = ", ".join(clean_line(str(guard[key])) for key in ("figure", "limit", "why") if guard.get(key))
+    said = Text.assemble(
+        (clean_line(state), GUARD_STYLES.get(str(guard.get("state")), "dim")), f"  {clean_line(str(guard.get('name')))}"
+    )
+    return said.append(f"  {detail}" if detail else "", "dim")

@@ -1,0 +1,54 @@
+"""What a deploy will do, said before it begins."""
+
+from __future__ import annotations
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from tidegate.cli.answers import GuardAhead, Preview
+from tidegate.cli.figures import span
+from tidegate.cli.plan_strip import strip
+from tidegate.cli.screen import Glyphs
+
+
+def ahead(preview: Preview, glyphs: Glyphs) -> Group:
+    rows = Table.grid(padding=(0, 2))
+    rows.add_column(style="dim", no_wrap=True)
+    rows.add_column()
+    if preview.baseline:
+        rows.add_row("plan", strip(preview.steps, glyphs))
+        rows.add_row(
+            "takes",
+            f"{span(preview.duration)} when all goes well; rolls back by itself if not done in {span(preview.deadline)}",
+        )
+        for number, guard in enumerate(preview.guards):
+            rows.add_row("guards" if number == 0 else "", _guard(guard))
+    else:
+        rows.add_row("plan", "the first version serves everybody as soon as it is healthy: there is nothing to protect")
+    rows.add_row("stop it", f"tidegate abort {preview.service}")
+    return Group(_title(preview, glyphs), rows)
+
+
+def _title(preview: Preview, glyphs: Glyphs) -> Text:
+    tasks = "1 task" if preview.tasks == 1 else f"{preview.tasks} tasks"
+    title = Text.assemble((preview.service, "bold"), "  ")
+    if preview.baseline:
+        title.append(f"{preview.baseline} {glyphs.arrow} ")
+    return title.append(preview.candidate, "bold").append(f"  {tasks}, {preview.url}", "dim")
+
+
+def _guard(guard: GuardAhead) -> Text:
+    state, style = _STATES.get(guard.state, ("armed", ""))
+    if not guard.rollback:
+        state = "shown only"
+    said = Text(f"{guard.name}: {guard.said} ")
+    return said.append(f"({state}{', now ' + guard.figure if guard.figure else ''})", style or "dim")
+
+
+_STATES = {
+    "firing": ("fires already", "bold red"),
+    "blind": ("armed, but its source does not answer", "yellow"),
+    "no_data": ("armed, no data yet", "yellow"),
+    "not_armed": ("not armed", "yellow"),
+}

@@ -1,0 +1,110 @@
+"""What a person may do to a rollout."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tidegate.cli.completion import service_names, version_names
+from tidegate.cli.options import AsJson, OneService, Reason
+
+if TYPE_CHECKING:
+    from tidegate.cli.screen import Screen
+
+Full = Annotated[bool, typer.Option("--full", help="To the last step, instead of the next one.")]
+All = Annotated[bool, typer.Option("--all", help="Everything that is in flight.")]
+To = Annotated[
+    str | None,
+    typer.Option("--to", metavar="VERSION", help="By default the version before.", autocompletion=version_names),
+]
+ServiceOrAll = Annotated[
+    str | None, typer.Argument(metavar="SERVICE", help="Name of the service; or --all.", autocompletion=service_names)
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    for command in (pause, resume, promote, abort, rollback):
+        app.command()(command)
+
+
+def pause(service: OneService, reason: Reason = "", as_json: AsJson = False) -> None:
+    """Hold the exposure of a rollout. Guards keep looking."""
+    _intervene(service, "pause", {"reason": reason}, as_json)
+
+
+def resume(service: OneService, reason: Reason = "", as_json: AsJson = False) -> None:
+    """Let a paused rollout go on."""
+    _intervene(service, "resume", {"reason": reason}, as_json)
+
+
+def promote(service: OneService, full: Full = False, reason: Reason = "", as_json: AsJson = False) -> None:
+    """Go to the next step now.
+
+    Without waiting for the time, gate or hook of the present one. Guards keep looking.
+    """
+    _intervene(service, "promote", {"full": full, "reason": reason}, as_json)
+
+
+def abort(service: ServiceOrAll = None, all_: All = False, reason: Reason = "", as_json: AsJson = False) -> None:
+    """Roll back now."""
+    from tidegate.core.errors import Refused  # noqa: PLC0415
+
+    if (service is None) != all_:
+        raise Refused("Name one service, or say --all.", "tidegate abort SERVICE, or tidegate abort --all.")
+    if service is not None:
+        _intervene(service, "abort", {"reason": reason}, as_json)
+        return
+    answered, shown = _post("/abort", {"reason": reason}, as_json)
+    if shown.json:
+        shown.document(answered)
+        return
+    for rollout in answered:
+        _tell(shown, rollout)
+    if not answered:
+        shown.line("Nothing was in flight.")
+
+
+def rollback(service: OneService, to: To = None, reason: Reason = "", as_json: AsJson = False) -> None:
+    """Bring back the version before, at once.
+
+    A rollout in flight goes back.
+    """
+    from tidegate.cli.client import path_of  # noqa: PLC0415
+
+    body = {"reason": reason} if to is None else {"reason": reason, "to": to}
+    answered, shown = _post(path_of("services", service, "rollback"), body, as_json)
+    if shown.json:
+        shown.document(answered)
+        return
+    shown.line(answered["sentence"])
+    if answered["rollout"] is not None:
+        shown.line(f"Follow it: tidegate watch {service}.")
+
+
+def _intervene(service: str, verb: str, body: dict[str, Any], as_json: bool) -> None:
+    from tidegate.cli.client import path_of  # noqa: PLC0415
+
+    answered, shown = _post(path_of("services", service, verb), body, as_json)
+    if shown.json:
+        shown.document(answered)
+    else:
+        _tell(shown, answered)
+
+
+def _post(path: str, body: dict[str, Any], as_json: bool) -> tuple[Any, Screen]:
+    from tidegate.cli.client import open_client  # noqa: PLC0415
+    from tidegate.cli.screen import screen  # noqa: PLC0415
+
+    with open_client() as client:
+        return client.post(path, body), screen(as_json=as_json)
+
+
+def _tell(shown: Screen, content: Any) -> None:
+    from tidegate.cli.answers import Rollout, read_as  # noqa: PLC0415
+    from tidegate.cli.board import say_phase  # noqa: PLC0415
+
+    rollout = read_as(Rollout, content)
+    shown.line(f"{rollout.id} ({rollout.candidate}): {say_phase(rollout)}.")
+    if rollout.in_flight:
+        shown.line(f"Follow it: tidegate watch {rollout.service}.")

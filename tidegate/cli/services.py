@@ -1,0 +1,98 @@
+"""Services: what runs here."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tidegate.cli.options import AsJson, MaybeService, OneService, Reason
+
+if TYPE_CHECKING:
+    from tidegate.cli.screen import Screen
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    for command in (status, services, restart, remove):
+        app.command()(command)
+
+
+def status(service: MaybeService = None, as_json: AsJson = False) -> None:
+    """Show how everything stands, or one service.
+
+    One service is shown with its tasks, alarms and rollout.
+    """
+    from tidegate.cli.answers import Service, read_as  # noqa: PLC0415
+    from tidegate.cli.client import open_client, path_of  # noqa: PLC0415
+    from tidegate.cli.screen import screen  # noqa: PLC0415
+    from tidegate.cli.service_views import one_service  # noqa: PLC0415
+
+    shown = screen(as_json=as_json)
+    if service is None:
+        _list(shown)
+        return
+    with open_client() as client:
+        content = client.get(path_of("services", service))
+    if as_json:
+        shown.document(content)
+    else:
+        shown.say(one_service(read_as(Service, content), shown.glyphs, shown.out.width))
+
+
+def services(as_json: AsJson = False) -> None:
+    """List the services."""
+    from tidegate.cli.screen import screen  # noqa: PLC0415
+
+    _list(screen(as_json=as_json))
+
+
+def _list(shown: Screen) -> None:
+    from tidegate.cli.answers import Service, read_as  # noqa: PLC0415
+    from tidegate.cli.client import open_client  # noqa: PLC0415
+    from tidegate.cli.service_views import all_services  # noqa: PLC0415
+
+    with open_client() as client:
+        content: list[Any] = client.get("/services")
+    if shown.json:
+        shown.document(content)
+    elif not content:
+        shown.line("No service yet. Write a file (tidegate example service > web.yaml), then: tidegate deploy -f web.yaml.")
+    else:
+        shown.say(all_services([read_as(Service, one) for one in content], shown.glyphs, shown.out.width))
+
+
+def restart(service: OneService, as_json: AsJson = False) -> None:
+    """Replace the tasks of a service one by one.
+
+    No request fails.
+    """
+    from tidegate.cli.client import open_client, path_of  # noqa: PLC0415
+    from tidegate.cli.screen import screen  # noqa: PLC0415
+
+    with open_client() as client:
+        _said(screen(as_json=as_json), client.post(path_of("services", service, "restart")))
+
+
+def remove(service: OneService, reason: Reason = "", yes: Yes = False, as_json: AsJson = False) -> None:
+    """Take a service out and end its tasks.
+
+    Its history stays.
+    """
+    from tidegate.cli.client import open_client, path_of  # noqa: PLC0415
+    from tidegate.cli.screen import screen  # noqa: PLC0415
+
+    shown = screen(as_json=as_json)
+    if not yes and not as_json and sys.stdin.isatty() and shown.out.is_terminal:
+        typer.confirm(f"Users of {service} get errors from then on. Remove it?", abort=True)
+    with open_client() as client:
+        _said(shown, client.delete(path_of("services", service), {"reason": reason}))
+
+
+def _said(shown: Screen, answered: Any) -> None:
+    if shown.json:
+        shown.document(answered)
+    else:
+        shown.line(answered["sentence"])
