@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
-from tidegate.core.errors import Invalid
+from tidegate.core.errors import Invalid, quote
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_PART = r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)"
+_WHOLE = re.compile(rf"\s*(?:{_PART}\s*)+")
+_LONGEST_TEXT = 40
 _MEND = "Write a number with a unit, as 500ms, 10s, 5m, 1h30m or 2d."
 LONGEST = timedelta(days=366)
 
@@ -20,29 +23,31 @@ def parse_duration(text: object) -> timedelta:
     """Reads `1h30m` as a timedelta. Raises Invalid for anything else, also for a bare number: seconds or minutes?"""
     if isinstance(text, timedelta):
         return _bounded(text, str(text))
-    if not isinstance(text, str):
-        raise Invalid(f"{text!r} is not a duration.", _MEND)
-    compact = re.sub(r"\s+", "", text)
-    if compact == "0":
+    if not isinstance(text, str) or len(text) > _LONGEST_TEXT:
+        raise Invalid(f"{quote(text)} is not a duration.", _MEND)
+    if text.strip() == "0":
         return timedelta(0)
-    parts = list(_PART.finditer(compact))
-    if not parts or "".join(part.group(0) for part in parts) != compact or len(compact) > 40:
-        raise Invalid(f"{text[:60]!r} is not a duration.", _MEND)
-    seconds = sum(float(part.group(1)) * _UNITS[part.group(2)] for part in parts)
-    if seconds > LONGEST.total_seconds():
-        raise Invalid(f"{text!r} is longer than a year.", "Write a shorter duration.")
-    return timedelta(seconds=seconds)
+    if not _WHOLE.fullmatch(text):
+        raise Invalid(f"{quote(text)} is not a duration.", _MEND)
+    milliseconds = sum(Decimal(count) * _UNITS[unit] for count, unit in re.findall(_PART, text))
+    if milliseconds > LONGEST // timedelta(milliseconds=1):
+        raise Invalid(f"{text} is longer than a year.", "Write a shorter duration.")
+    if milliseconds != int(milliseconds):
+        raise Invalid(f"{text} is finer than a millisecond.", "Round it to milliseconds.")
+    return timedelta(milliseconds=int(milliseconds))
 
 
 def _bounded(span: timedelta, text: str) -> timedelta:
     if not timedelta(0) <= span <= LONGEST:
         raise Invalid(f"{text} is not between 0 and a year.", _MEND)
+    if span % timedelta(milliseconds=1):
+        raise Invalid(f"{text} is finer than a millisecond.", "Round it to milliseconds.")
     return span
 
 
 def say_duration(span: timedelta) -> str:
     """Writes a timedelta so that `parse_duration` reads the same back: `1h30m`, `10s`, `500ms`, `0s`."""
-    left = round(span.total_seconds() * 1000)
+    left = span // timedelta(milliseconds=1)
     if left <= 0:
         return "0s"
     said = ""
@@ -78,7 +83,7 @@ Duration = Annotated[
     WithJsonSchema(
         {
             "type": "string",
-            "pattern": r"^(0|([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+)$",
+            "pattern": r"^\s*(0|([0-9]+(\.[0-9]+)?\s*(ms|s|m|h|d)\s*)+)\s*$",
             "examples": ["10s", "5m", "1h30m"],
         }
     ),

@@ -10,6 +10,19 @@ document, the CLI prints them.
 from __future__ import annotations
 
 
+def quote(value: object) -> str:
+    """A wrong value as a sentence shows it: on one line, short, whatever it is."""
+    match value:
+        case str():
+            return repr(value) if len(value) <= 60 else f"{value[:60]!r}..."
+        case None | bool() | float():
+            return repr(value)
+        case int():
+            return str(value) if abs(value) < 10**20 else "a very large number"
+        case _:
+            return f"a {type(value).__name__}"
+
+
 class TidegateError(Exception):
     """What went wrong (`what`, one sentence with its values) and what to do about it (`mend`)."""
 
