@@ -3,7 +3,8 @@ are told to say. Scenarios and promises live in it; time is a number that it han
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from tidegate.core.exposure import NONE, Exposure
@@ -44,6 +45,17 @@ def begin(plan: Plan, *, baseline: str = "v1", candidate: str = "v2", now: datet
     )
 
 
+@dataclass(frozen=True)
+class Turn:
+    """One change of a rollout: by a look at `seen`, or by a person (then nothing was seen)."""
+
+    before: Rollout
+    after: Rollout
+    now: datetime
+    seen: Seen | None = None
+    actions: tuple[Action, ...] = ()
+
+
 class World:
     """What a controller finds outside. `applied` is the truth; `seen()` is what can be seen of it now."""
 
@@ -59,6 +71,7 @@ class World:
         self.lever_works = True
         self.loser_gone = False
         self.loser_needed = False
+        self.turns: list[Turn] = []
 
     def seen(self) -> Seen:
         return Seen(
@@ -73,8 +86,9 @@ class World:
     def tick(self, after: timedelta = TICK) -> tuple[Action, ...]:
         """Time passes, the controller looks and decides, and the lever obeys: the next look sees it."""
         self.now += after
-        before = self.rollout
-        self.rollout, actions = decide(before, self.seen(), self.now)
+        before, seen = self.rollout, self.seen()
+        self.rollout, actions = decide(before, seen, self.now)
+        self.turns.append(Turn(before, self.rollout, self.now, seen, actions))
         if (self.rollout.step, self.rollout.phase) != (before.step, before.phase):
             self.hook = None
         for action in actions:
@@ -90,6 +104,12 @@ class World:
                 self.hook = self.hook or HookSeen(HookState.RUNNING)
                 if step not in self.hooks_run:
                     self.hooks_run.append(step)
+
+    def intervene(self, act: Callable[[Rollout], Rollout]) -> None:
+        """A person does something to it; refused like anywhere."""
+        before = self.rollout
+        self.rollout = act(before)
+        self.turns.append(Turn(before, self.rollout, self.now))
 
     def drift(self, **changed: Exposure | str) -> None:
         """Somebody else moves what the lever applies."""

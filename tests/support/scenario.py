@@ -115,7 +115,7 @@ class Stage:
 
     def intervene(self, act: Callable[[Rollout], Rollout]) -> None:
         try:
-            self.world.rollout = act(self.world.rollout)
+            self.world.intervene(act)
         except Refused as refused:
             self.aside(f"refused: {refused.what} {refused.mend}")
 
@@ -140,6 +140,7 @@ def _do(act: Callable[[Rollout], Rollout]) -> Callable[[Stage], None]:
 
 
 _EVENTS: dict[str, Callable[..., None]] = {
+    "nothing": _set(),
     # guards
     "verdict good": _set(verdict=GOOD),
     "verdict bad (.+)": lambda stage, why: setattr(stage.world, "verdict", bad(why)),

@@ -325,7 +325,7 @@ def _shifting(rollout: Rollout, seen: Seen) -> Rollout:
     """Leaves when the exposure is seen. Whether the guards can see is asked while watching."""
     if unlike := _unlike(rollout, seen.applied):
         return _wait_for_sight(rollout, "blind", unlike) if _out_of_patience(rollout) else rollout
-    return _decided(replace(rollout, phase=Phase.WATCHING, watched=timedelta(0)), "watch", f"{rollout.wanted} is applied")
+    return _decided(replace(rollout, phase=Phase.WATCHING), "watch", f"{rollout.wanted} is applied")
 
 
 def _watching(rollout: Rollout, seen: Seen, unseen: str, watched: timedelta, now: datetime) -> Rollout:
