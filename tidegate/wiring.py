@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import signal
 import socket
@@ -80,7 +79,8 @@ def build(settings: Settings) -> House:
         salt=lambda: secrets.token_hex(8),
         poke=poked.set,
     )
-    owner = f"{socket.gethostname()}:{os.getpid()}"
+    # The next controller of this home goes on at once with what this one has claimed, without waiting for its lease.
+    owner = f"{socket.gethostname()}:{settings.home}"[-100:]
     return House(
         settings=settings,
         store=store,
