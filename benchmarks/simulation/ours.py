@@ -8,11 +8,12 @@ from functools import lru_cache
 import numpy as np
 
 from benchmarks.simulation.plan import SimPlan
-from benchmarks.simulation.scenario import Scenario, without_fault
+from benchmarks.simulation.scenario import Onset, Scenario, without_fault
 from benchmarks.simulation.world import _EDGES, OUTAGE_SECONDS, SideSecond, World, slower_share
 from tidegate.core import clusters as bursts
 from tidegate.core import comparison
 from tidegate.core.budget import Pace
+from tidegate.core.clusters import Clusters
 from tidegate.core.comparison_input import Counts, Tick
 from tidegate.core.comparison_settings import Settings
 from tidegate.core.evalue import Array
@@ -21,6 +22,8 @@ from tidegate.core.latency_comparison import Shift, at, quantile_edges, slower_t
 from tidegate.core.mixture import Prior
 
 LEARNING = 1800
+RARE = 0.06
+"""Errors a second below which half an hour says nothing about bursts."""
 ACT = 1.0
 
 
@@ -33,6 +36,7 @@ class Result:
     seconds: Array
     held: Array
     exposed: Array
+    why: Array  # the part that weighed most when it was found, in the order of `State.log_parts`
 
 
 def limits_of_interest(shift: Shift = Shift()) -> list[int]:  # noqa: B008
@@ -67,6 +71,8 @@ def _history_of(calm: Scenario, rate: float, rollouts: int, seed: int) -> Histor
         e = np.concatenate([side.failed[:, None], slow], axis=1)
         learned = bursts.observe(learned, n, e, 1.0, calm=np.ones((rollouts, 1), dtype=bool))
         errors += side.failed
+    if calm.errors * rate < RARE:
+        learned = _learned_of_rare_errors(learned, calm, rate, rng)
     rest = rng.poisson((calm.errors + calm.heavy) * rate * (DAY - LEARNING) / calm.burst, rollouts) * calm.burst
     requests = np.full(rollouts, rate * DAY)
     return History(
@@ -78,6 +84,16 @@ def _history_of(calm: Scenario, rate: float, rollouts: int, seed: int) -> Histor
         edges=edges.copy(),
         since=0.0,
     )
+
+
+def _learned_of_rare_errors(learned: Clusters, calm: Scenario, rate: float, rng: np.random.Generator) -> Clusters:
+    """What a day teaches of bursts that come minutes apart: sums over the bursts themselves, for there is no local mean."""
+    bursts_a_day = rng.poisson(rate * calm.errors * DAY / calm.burst, len(learned.n))
+    for i, count in enumerate(bursts_a_day):
+        sizes = rng.geometric(1 / calm.burst, count)
+        seconds = rng.multinomial(sizes, np.full(calm.burst_seconds, 1 / calm.burst_seconds)) if count else np.zeros((0, 1))
+        learned.squares[i, 0], learned.expected[i, 0] = (seconds**2).sum(), sizes.sum()
+    return learned
 
 
 def counts(side: SideSecond) -> Counts:
@@ -109,14 +125,14 @@ def simulate(
     world = World(scenario, rate, rollouts, limits_of_interest(settings.shift), np.random.default_rng(seed))
     prior = Prior(planned_ticks=plan.seconds, planned_changes=len(plan.steps))
     state = comparison.begin(settings, history, prior)
-    result = Result(*(np.full(rollouts, np.nan) if i == 0 else np.zeros(rollouts) for i in range(5)))
+    result = Result(*(np.full(rollouts, np.nan) if i == 0 else np.zeros(rollouts) for i in range(6)))
     alive = np.arange(rollouts)
     step, entered = np.zeros(rollouts), np.zeros(rollouts)
-    exposure = np.full(rollouts, plan.steps[0]) if not plan.adaptive else _opened(state, plan, step, rate)
+    exposure = np.full(rollouts, plan.steps[0]) if not plan.adaptive else _opened(state, plan, rate)
     onset = plan.onset(scenario.onset)
     acting = np.zeros(rollouts, dtype=bool)
     for second in range(int(plan.seconds * 1.5)):
-        faulty = np.full(len(alive), second >= onset) if not plan.adaptive else _begun(scenario, exposure, second, onset)
+        faulty = np.full(len(alive), second >= onset) if not plan.adaptive else _begun(scenario, exposure)
         middle = plan.seconds * 0.4
         in_outage = np.full(len(alive), bool(scenario.outage) and middle <= second < middle + OUTAGE_SECONDS)
         traffic = world.next(exposure, faulty, in_outage)
@@ -128,6 +144,7 @@ def simulate(
         state = comparison.advance(state, tick)
         bad = comparison.is_bad(state) & ~acting
         result.found[alive[bad]] = second + 1
+        result.why[alive[bad]] = (state.log_parts + state.log_weights)[bad].argmax(axis=-1)
         result.held[alive] = np.maximum(result.held[alive], comparison.is_held(state))
         acting = acting | bad
         leaves = (second + 1 - entered >= plan.hold) & ~state.outage & ~comparison.is_mismatch(state)
@@ -138,7 +155,7 @@ def simulate(
         step, entered = step + leaves, np.where(leaves, second + 1, entered)
         wanted = np.append(np.array(plan.steps), 1.0)[np.minimum(step, len(plan.steps)).astype(int)]
         if plan.adaptive:
-            wanted = np.where(step >= len(plan.steps), wanted, np.minimum(wanted, _opened(state, plan, step, rate)))
+            wanted = np.where(step >= len(plan.steps), wanted, np.minimum(wanted, _opened(state, plan, rate)))
         exposure = np.where(acting, exposure, np.maximum(wanted, exposure))
         if done.any():
             kept = ~done
@@ -150,7 +167,7 @@ def simulate(
     return result
 
 
-def _opened(state: comparison.State, plan: SimPlan, step: Array, rate: float) -> Array:
+def _opened(state: comparison.State, plan: SimPlan, rate: float) -> Array:
     """What the harm budget opens; in whole ten-thousandths, as every exposure."""
     share = comparison.allowed_exposure(state, Pace(plan.harm, 1.0, ACT))
     if not state.rate.any():
@@ -158,7 +175,7 @@ def _opened(state: comparison.State, plan: SimPlan, step: Array, rate: float) ->
     return np.maximum(np.floor(share * 10_000) / 10_000, 0.0001)
 
 
-def _begun(scenario: Scenario, exposure: Array, second: int, onset: float) -> np.ndarray:
+def _begun(scenario: Scenario, exposure: Array) -> np.ndarray:
     """Adaptive plans reach the same exposures at other times: faults of the middle begin when half is exposed."""
-    share = {0.0: 0.0}.get(onset, 0.5 if scenario.onset == "middle" else 0.85)
+    share = {Onset.START: 0.0, Onset.MIDDLE: 0.5, Onset.LATE: 0.85}[scenario.onset]
     return exposure >= share

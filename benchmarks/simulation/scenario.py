@@ -25,12 +25,17 @@ class Use(StrEnum):
 class Scenario:
     """Latency is log-logistic around 50 ms with shape 3.5 (p99 at 3.7 times the median, p99.9 at 7.2 times).
 
-    `errors`: the baseline's error share. `fault`: what the candidate adds to it. `slower`: the candidate's factor on every
-    latency. `tail`: share of its requests that take `tail_factor` times as long. `hangs`: share of its requests that never end
-    (they time out after 30 s). `burst`: errors come in groups of this mean size, spread over `burst_seconds`. `noise`: standard
-    deviation of the logarithm of an error rate that both sides share, wandering with a memory of 30 s; a quarter of it for latency;
-    a fifth of it for each side alone. `daily`: relative amplitude of a slow wave in traffic and errors. `outage`: error share of
-    both sides for a minute from half the way on. `heavy`: share of all traffic that one user makes whose every request fails.
+    errors        the baseline's error share
+    fault         what the candidate adds to it
+    slower        the candidate's factor on every latency
+    tail          share of its requests that take `tail_factor` times as long
+    hangs         share of its requests that never end (they time out after 30 s)
+    burst         errors come in groups of this mean size, spread over `burst_seconds`
+    noise         standard deviation of the logarithm of the error rate, wandering with a memory of 30 s: shared by both sides,
+                  a fifth of it for each side alone; a quarter of all that for latency
+    daily         relative amplitude of a slow wave in traffic and errors
+    outage        error share of both sides for a minute, from two fifths of the way on
+    heavy         share of all traffic that one user makes whose every request fails
     """
 
     name: str

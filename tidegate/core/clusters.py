@@ -56,14 +56,15 @@ def observe(clusters: Clusters, n: Array, e: Array, span: float, *, calm: Flags)
     full = whole >= SECOND
     kept = np.exp(-whole / LOCAL)
     p = clusters.local_e / np.maximum(clusters.local_n, 1.0)
-    counts = full & calm & (clusters.local_n > 0)
+    learns = full & calm
+    counts = learns & (clusters.local_n > 0)
     return replace(
         clusters,
         span=np.where(full, 0.0, whole),
         n=np.where(full, 0.0, n),
         e=np.where(full, 0.0, e),
-        local_n=np.where(full, clusters.local_n * kept + n, clusters.local_n),
-        local_e=np.where(full, clusters.local_e * kept + e, clusters.local_e),
+        local_n=np.where(learns, clusters.local_n * kept + n, clusters.local_n),
+        local_e=np.where(learns, clusters.local_e * kept + e, clusters.local_e),
         squares=clusters.squares + np.where(counts, (e - n * p) ** 2, 0.0),
         expected=clusters.expected + np.where(counts, e * (1 - p), 0.0),
     )

@@ -238,8 +238,9 @@ def _learn_limits(state: State, baseline: Counts) -> State:
     new = limits.known & ~state.limits.known
     if not new.any():
         return replace(state, limits=limits)
-    near = shares_at(limits.bins, limits.edges) * ENOUGH
-    far = shares_at(limits.bins, state.settings.shift.edges(limits.edges)[1]) * ENOUGH
+    bins = state.limits.bins + baseline.bins
+    near = shares_at(bins, limits.edges) * ENOUGH
+    far = shares_at(bins, state.settings.shift.edges(limits.edges)[1]) * ENOUGH
     seed = PlugIn(*(_in_order(state.settings, part, 0.0) for part in (np.full(near.shape, ENOUGH), near, far)))
     now = _in_order(state.settings, np.broadcast_to(new[..., None], near.shape), 0.0) > 0
     return replace(state, limits=limits, plug_in=plug_in.learned_at(state.plug_in, seed, now))

@@ -81,16 +81,16 @@ class Limits:
 
     @classmethod
     def of(cls, bins: Array) -> Limits:
-        return cls(bins, quantile_edges(bins), bins.sum(axis=-1) >= ENOUGH)
+        known = bins.sum(axis=-1) >= ENOUGH
+        return cls(np.where(known[..., None], 0.0, bins), quantile_edges(bins), known)
 
 
 def gather(limits: Limits, baseline: Array) -> Limits:
     """The limits after one more tick of the baseline."""
     if limits.known.all():
         return limits
-    bins = limits.bins + np.where(limits.known[..., None], 0.0, baseline)
-    after = Limits.of(bins)
-    return Limits(bins, np.where(limits.known[..., None], limits.edges, after.edges), after.known)
+    after = Limits.of(limits.bins + np.where(limits.known[..., None], 0.0, baseline))
+    return Limits(after.bins, np.where(limits.known[..., None], limits.edges, after.edges), after.known | limits.known)
 
 
 def shares_at(bins: Array, edges: Bins) -> Array:

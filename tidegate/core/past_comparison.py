@@ -35,7 +35,7 @@ class PastSettings:
     veto: float = 2.05
     """Standard deviations: P(a Poisson count is as large) < 2 %."""
     outage: float = 4.0
-    """From here the exposure is held as well."""
+    """Standard deviations above twice the usual errors, from where the exposure is held as well."""
     cap: float = 15.0
     """Seconds after which suspicion counts though too little of the baseline was seen."""
     suspicion: float = 0.5
@@ -52,7 +52,8 @@ class Past:
     high: Array
     known: Flags
     log_m: Array
-    banked: Array
+    banked: Array  # what a veto falls back to: half a minute to a minute old
+    pending: Array
     quiet: Array  # seconds since the last veto or banking
     base_n: Array  # the baseline's last half minute
     base_e: Array
@@ -78,6 +79,7 @@ def begin(history: History, edges: Bins, phi: Array, settings: PastSettings) -> 
         known=n >= settings.enough,
         log_m=np.full((*shape, len(SIZES)), NEVER),
         banked=np.full((*shape, len(SIZES)), NEVER),
+        pending=np.full((*shape, len(SIZES)), NEVER),
         quiet=zero,
         base_n=zero,
         base_e=zero,
@@ -117,7 +119,8 @@ def bet(past: Past, fresh: Fresh, log_omega: Array, delta: Array, settings: Past
     return replace(
         past,
         log_m=log_m,
-        banked=np.where(banks[..., None], log_m, past.banked),
+        banked=np.where(banks[..., None], past.pending, past.banked),
+        pending=np.where(banks[..., None], log_m, np.minimum(past.pending, log_m)),
         quiet=np.where(banks, 0.0, quiet),
         base_n=base_n,
         base_e=base_e,
@@ -147,12 +150,15 @@ def judge(past: Past, fresh: Fresh, log_left: Array, log_limit: float, settings:
     since_e = np.where(suspects, past.since_e + fresh.e_b, 0.0)
     candidate = past.cand_e / np.maximum(past.cand_n, 1e-9)
     alike = since_n * candidate  # bad outcomes of the baseline, were it as bad as the candidate
-    confirmed = (age > settings.cap) | ((alike >= 3) & (since_e < alike / 3))
+    # P(Poisson(alike) <= since_e) is about 1 % there: the baseline is well, not just lucky so far.
+    well = (alike >= 4.6 + 2 * since_e) | ((age > settings.cap) & (since_e < 0.5))
+    confirmed = well & ~past.vetoed
     shown = np.where(confirmed, log_e, np.minimum(log_e, settings.suspicion * log_limit))
     return replace(past, age=age, since_n=since_n, since_e=since_e), shown
 
 
 def outage(past: Past, phi: Array, settings: PastSettings) -> Flags:
-    """Whether the baseline itself has far more errors than its history knows: then nobody should grow into it."""
-    errors = surprise(past.base_e[..., 0] / phi[..., 0], past.base_n[..., 0] * past.high[..., 0] / phi[..., 0])
+    """Whether the baseline itself has far more than twice the errors that its history knows: do not grow into that."""
+    usual = past.base_n[..., 0] * past.high[..., 0] * settings.factor
+    errors = surprise(past.base_e[..., 0] / phi[..., 0], usual / phi[..., 0])
     return past.known[..., 0] & (errors > settings.outage)

@@ -1,0 +1,53 @@
+"""Requests begun and never finished are counted as slow ones, once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tidegate.core.overdue import Overdue, observe
+
+LIMIT = np.asarray(2.0)
+
+
+def run(begun: list[float], finished: list[float], span: float = 1.0) -> list[float]:
+    state, grown = Overdue.blank(()), []
+    for b, f in zip(begun, finished, strict=True):
+        state, growth = observe(state, np.array([b, 10.0]), np.array([f, 10.0]), span, LIMIT)
+        grown.append(float(growth[0]))
+        assert float(growth[1]) == 0, "the other side finishes all"
+    return grown
+
+
+def test_a_side_that_finishes_everything_is_never_overdue():
+    assert run([10] * 6, [10] * 6) == [0] * 6
+
+
+def test_a_side_that_hangs_becomes_overdue_once_the_limit_has_passed():
+    assert run([10] * 6, [0] * 6) == [0, 0, 10, 10, 10, 10]
+
+
+def test_half_of_them_hang():
+    assert run([10] * 6, [5] * 6) == [0, 0, 0, 0, 5, 5]
+
+
+def test_an_overdue_request_that_ends_after_all_leaves_again():
+    assert run([10, 0, 0, 0, 0], [0, 0, 0, 0, 10]) == [0, 0, 10, 0, -10]
+
+
+def test_requests_in_flight_from_before_the_start_do_not_hide_later_ones():
+    assert run([0, 10, 10, 10, 10, 10], [7, 3, 0, 0, 0, 0])[-1] > 0
+
+
+def test_ticks_of_a_tenth_of_a_second_know_the_same_limit():
+    grown = run([1] * 30, [0] * 30, span=0.1)
+    assert sum(grown[:20]) == 0
+    assert sum(grown) == 10
+
+
+def test_a_limit_beyond_what_is_remembered_is_taken_as_that_far_back():
+    state = Overdue.blank(())
+    total = 0.0
+    for _ in range(80):
+        state, growth = observe(state, np.array([1.0, 0.0]), np.zeros(2), 1.0, np.asarray(np.inf))
+        total += float(growth[0])
+    assert total == 80 - 63
