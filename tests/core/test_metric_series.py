@@ -176,6 +176,7 @@ def test_it_does_not_grow_with_time_nor_with_tasks_that_are_gone() -> None:
 def test_more_counters_than_can_be_followed_are_left_out_and_never_counted_twice() -> None:
     many = [counter(5, number=str(number)) for number in range(MOST_COUNTERS + 10)]
     seen = series("tasks:jobs_total", "sum").add(at(0), many, tasks=["t1"])
+    assert len(seen.stood) == MOST_COUNTERS
     assert figures(seen.add(at(10), many, tasks=["t1"]))[-1] == 0.0
 
 

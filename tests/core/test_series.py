@@ -148,6 +148,15 @@ def test_other_alarms_keep_what_they_share() -> None:
     assert figures(series.fit([alarm("slow", metric="p99", above="1s")]), errors) == []
 
 
+def test_alarms_that_share_a_series_keep_what_the_longest_of_them_needs() -> None:
+    short, long = alarm(), alarm("long", above="5%", datapoints="2 of 9")
+    for alarms in ([short, long], [long, short]):
+        (series,) = rollout(short).fit(alarms).router.values()
+        assert series.keep == long.evaluation_range
+    (series,) = rollout(long).fit([short]).router.values()
+    assert series.keep == short.evaluation_range
+
+
 def test_a_clock_that_was_set_back_begins_anew_instead_of_standing_still() -> None:
     errors = alarm()
     series = rollout(errors).look(at(3600), reading(3600, tally(0), tally(0)), healthy={})

@@ -16,7 +16,7 @@ import itertools
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from tidegate.core.latency import EDGES, Latencies, bin_of, upper_edge
+from tidegate.core.latency import Latencies, bin_of, upper_edge
 from tidegate.core.tally import Tally
 
 SLOW = 0.2
@@ -26,6 +26,7 @@ SLACK = 0.1
 FINE = 5.0
 """Looks of the last seconds are kept one by one, older ones ever more sparsely."""
 OLDEST = 600.0
+"""Marks before are left out. Within what a latency bin can tell: the last one has no end."""
 MOST = 64
 _SPARSE = 0.15
 _SLOW_BIN = bin_of(SLOW * 1e6)
@@ -89,12 +90,7 @@ def _may_reach_back(before: Mark, after: Mark, span: float) -> int:
         return after.finished - before.finished
     if not after.slow.bins:
         return 0
-    return sum(count for bin_, count in after.slow.bins.items() if _reaches(bin_, span * 1e6))
-
-
-def _reaches(bin_: int, microseconds: float) -> bool:
-    """Whether something in this bin may have taken that long. The last bin has no end."""
-    return bin_ >= len(EDGES) - 1 or upper_edge(bin_) > microseconds
+    return sum(count for bin_, count in after.slow.bins.items() if upper_edge(bin_) > span * 1e6)
 
 
 def _thinned(marks: tuple[Mark, ...]) -> tuple[Mark, ...]:
@@ -123,5 +119,5 @@ def quantile(finished: Latencies, waiting: Latencies, share: float) -> float | N
     known = finished.quantile(share)
     if known is None:
         return waiting.quantile(share)
-    slower = Latencies({bin_: count for bin_, count in waiting.bins.items() if _reaches(bin_, known)})
+    slower = Latencies({bin_: count for bin_, count in waiting.bins.items() if upper_edge(bin_) > known})
     return max(known, finished.plus(slower).quantile(share) or known)
