@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from tidegate.core.errors import Invalid
+from tidegate.core.errors import Invalid, quote
 
 
 class Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
+
+    takes_sentences: ClassVar[bool] = False
+    """Whether a text may stand for the whole document, as `linear 10% every 1m` for a plan."""
 
 
 D = TypeVar("D", bound=Document)
@@ -23,29 +26,39 @@ D = TypeVar("D", bound=Document)
 
 def read(kind: type[D], content: object, what: str) -> D:
     """Reads `content` as this kind of document. `what` names it in the error: `web.yaml`, `the plan`."""
+    if isinstance(content, str) and kind.takes_sentences:
+        return _validated(kind, content, what)
     if not isinstance(content, Mapping):
         raise Invalid(
             f"{what} is {_kind_of(content)}, not a mapping of keys.",
             f"Start from the example: tidegate example {kind.__name__.lower()}.",
         )
+    return _validated(kind, dict(content), what)
+
+
+def _validated(kind: type[D], content: object, what: str) -> D:
     try:
-        return kind.model_validate(dict(content))
+        return kind.model_validate(content)
     except ValidationError as wrong:
         raise _invalid(wrong, kind, what) from wrong
 
 
 def _kind_of(content: object) -> str:
-    return "empty" if content is None else f"a {type(content).__name__}"
+    names = {str: "a text", list: "a list", bool: "true or false", int: "a number", float: "a number"}
+    return "empty" if content is None else names.get(type(content), f"a {type(content).__name__}")
 
 
 def _invalid(wrong: ValidationError, kind: type[BaseModel], what: str) -> Invalid:
-    first = wrong.errors()[0]
+    errors = wrong.errors(include_url=False, include_input=False)
+    # A misspelt key explains the one that is missing, and a wrong item why its list is too short.
+    first = next((error for error in errors if error["type"] == "extra_forbidden"), errors[0])
+    others = sum(error["loc"] != first["loc"][: len(error["loc"])] for error in errors)
     where = _say_place(first["loc"])
-    more = f" ({wrong.error_count() - 1} more)" if wrong.error_count() > 1 else ""
+    more = f" ({others} more)" if others else ""
     match first["type"]:
         case "extra_forbidden":
             known = _known_keys(kind, first["loc"][:-1])
-            return Invalid(f"{what}: unknown key {where!r}{more}.", _nearest(str(first["loc"][-1]), known), where)
+            return Invalid(f"{what}: unknown key {where!r}{more}.", _nearest(_short(first["loc"][-1]), known), where)
         case "missing":
             return Invalid(f"{what}: {where!r} is missing{more}.", f"Add {first['loc'][-1]!r}.", where)
         case "value_error":
@@ -62,8 +75,14 @@ def _invalid(wrong: ValidationError, kind: type[BaseModel], what: str) -> Invali
 def _say_place(loc: tuple[int | str, ...]) -> str:
     said = ""
     for part in loc:
-        said += f"[{part}]" if isinstance(part, int) else f".{part}" if said else str(part)
+        said += f"[{part}]" if isinstance(part, int) else f".{_short(part)}" if said else _short(part)
     return said
+
+
+def _short(part: int | str) -> str:
+    """A key of any length, on one line."""
+    said = str(part)
+    return said if said.isprintable() and len(said) <= 60 else quote(said)[1:-1]
 
 
 def _known_keys(kind: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:

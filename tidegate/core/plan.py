@@ -13,15 +13,16 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
 
-from tidegate.core.document import Document
+from tidegate.core.document import Document, read
 from tidegate.core.duration import Duration, parse_duration, say_duration
-from tidegate.core.errors import Invalid
+from tidegate.core.errors import Invalid, quote
 from tidegate.core.exposure import FULL, NONE, Exposure, parse_share, say_share
 from tidegate.core.plan_names import NAMED
 
 MOST_STEPS = 1000
+LEAST_PATIENCE = timedelta(seconds=5)
 
 
 class Unsure(StrEnum):
@@ -88,7 +89,7 @@ class Plan:
         return sum((step.hold for step in self.steps), timedelta(0))
 
     def check_grain(self, grain: Exposure) -> None:
-        """Raises Refused for a step that a router of this grain cannot apply exactly."""
+        """Raises Invalid for a step that a router of this grain cannot apply exactly."""
         for step in self.steps:
             if step.exposure % grain:
                 raise Invalid(
@@ -116,14 +117,21 @@ class Exponential(Document):
 
 
 class HookFile(Document):
-    command: Annotated[tuple[str, ...], Field(min_length=1)]
+    command: Annotated[tuple[Annotated[str, StringConstraints(min_length=1)], ...], Field(min_length=1)]
     timeout: Duration = timedelta(minutes=1)
+
+    @field_validator("timeout")
+    @classmethod
+    def _some_time(cls, timeout: timedelta) -> timedelta:
+        if not timeout:
+            raise _wrong("a hook of 0s always fails.", "Give it time, as 1m.")
+        return timeout
 
 
 class StepFile(Document):
     exposure: Exposure
     hold: Duration = timedelta(0)
-    gate: Annotated[str, StringConstraints(max_length=200)] | None = None
+    gate: Annotated[str, StringConstraints(max_length=200, strip_whitespace=True)] | None = None
     """What a person has to confirm (tidegate promote) before the rollout goes on."""
     hook: HookFile | None = None
     """A command that must exit with 0 at this exposure before the rollout goes on; else it rolls back."""
@@ -144,8 +152,17 @@ class UnsureFile(Document):
 _SHAPES = ("all_at_once", "linear", "canary", "exponential", "steps", "name")
 
 
+def _or_a_sentence(schema: dict[str, Any]) -> None:
+    """Editors learn that a plan may be a sentence, too."""
+    mapping = {key: schema.pop(key) for key in list(schema) if key not in ("title", "description", "$defs")}
+    schema["anyOf"] = [{"type": "string", "examples": ["linear 10% every 1m bake 5m"]}, mapping]
+
+
 class PlanFile(Document):
     """One of all_at_once, linear, canary, exponential, steps and name; the rest has defaults."""
+
+    model_config = ConfigDict(json_schema_extra=_or_a_sentence)
+    takes_sentences = True
 
     all_at_once: bool | None = None
     linear: Linear | None = None
@@ -159,7 +176,8 @@ class PlanFile(Document):
     holdback: Exposure = NONE
     """A share that stays on the baseline until the bake ends, so that both sides can be compared to the end."""
     deadline: Duration | None = None
-    """Not finished by then: rolled back. Pauses and gates do not count. Default: three times the plan, at least 1h."""
+    """Not finished by then: rolled back. Pauses and gates do not count, a controller that is down does.
+    Default: three times the plan, at least 1h."""
     patience: Duration = timedelta(minutes=1)
     """How long it may be blind before `unsure.blind` decides."""
     unsure: UnsureFile = UnsureFile()
@@ -177,37 +195,36 @@ class PlanFile(Document):
     @model_validator(mode="before")
     @classmethod
     def _from_sentence(cls, content: Any) -> Any:
-        return parse_plan_sentence(content) if isinstance(content, str) else content
+        try:
+            return parse_plan_sentence(content) if isinstance(content, str) else content
+        except Invalid as wrong:
+            raise ValueError(str(wrong)) from wrong
 
     @model_validator(mode="after")
     def _one_shape(self) -> PlanFile:
         given = [shape for shape in _SHAPES if getattr(self, shape) not in (None, False)]
         if len(given) != 1:
             found = " and ".join(given) or "none"
-            raise ValueError(f"a plan has one of {', '.join(_SHAPES)}; found {found}.\nKeep one of them.")
+            raise _wrong(f"a plan has one of {', '.join(_SHAPES)}; found {found}.", "Keep one of them.")
         if self.name is not None and self.name.lower() not in NAMED:
-            raise ValueError(f"{self.name!r} is no predefined plan.\nKnown: {', '.join(n.said for n in NAMED.values())}.")
-        self.resolve()
+            raise _wrong(f"{quote(self.name)} is no predefined plan.", f"Known: {', '.join(n.said for n in NAMED.values())}.")
+        if self.patience < LEAST_PATIENCE:
+            raise _wrong(
+                f"a patience of {say_duration(self.patience)} is less than a router may need to obey.",
+                f"Give at least {say_duration(LEAST_PATIENCE)}.",
+            )
+        plan = self.resolve()
+        if plan.deadline <= plan.duration:
+            raise _wrong(
+                f"the deadline of {say_duration(plan.deadline)} is not longer than the plan, which takes "
+                f"{say_duration(plan.duration)}.",
+                "Give a longer deadline, or none.",
+            )
         return self
 
     def resolve(self) -> Plan:
-        """The plain steps of this plan. Raises Invalid for a plan that goes nowhere or has too many steps."""
-        named = NAMED.get((self.name or "").lower())
-        bake = self.bake if self.bake is not None else named.bake if named else timedelta(minutes=5)
-        most = Exposure(FULL - self.holdback)
-        if most == NONE:
-            raise _wrong("a holdback of 100% releases nothing.", "Hold back less.")
-        steps = [Step(Exposure(min(step.exposure, most)), step.hold, step.gate, step.hook) for step in self._shape()]
-        if steps[-1].exposure < most:
-            steps.append(Step(most))
-        for before, after in pairwise(steps):
-            if after.exposure < before.exposure:
-                raise _wrong(
-                    f"the plan falls from {before.exposure} to {after.exposure}.",
-                    "Exposure only grows inside a rollout: users must not move back and forth.",
-                )
-        last = steps[-1]
-        steps[-1] = Step(last.exposure, last.hold + bake, last.gate, last.hook)
+        """The plain steps of this plan. A plan that goes nowhere or has too many steps was refused when it was read."""
+        steps = self._steps()
         total = sum((step.hold for step in steps), timedelta(0))
         return Plan(
             said=self._said(),
@@ -221,11 +238,33 @@ class PlanFile(Document):
             if_firing=self.if_firing,
         )
 
+    def _steps(self) -> list[Step]:
+        """The shape, cut off by the holdback, completed to the largest exposure, with the bake at its end."""
+        most = Exposure(FULL - self.holdback)
+        if most == NONE:
+            raise _wrong("a holdback of 100% releases nothing.", "Hold back less.")
+        shape = self._shape()
+        _check_growth(shape)
+        steps = [step for step in shape if step.exposure < most]
+        if self.steps is not None:
+            # Written step by step: their holds, gates and hooks are meant, also beyond the holdback.
+            steps += [Step(most, step.hold, step.gate, step.hook) for step in shape if step.exposure >= most]
+        if not steps or steps[-1].exposure < most:
+            steps.append(Step(most))
+        last = steps[-1]
+        return [*steps[:-1], Step(last.exposure, last.hold + self._bake(), last.gate, last.hook)]
+
+    def _bake(self) -> timedelta:
+        if self.bake is not None:
+            return self.bake
+        return NAMED[self.name.lower()].bake if self.name is not None else timedelta(minutes=5)
+
     def _shape(self) -> list[Step]:
         if self.linear is not None:
             return _linear(self.linear.step, self.linear.every)
         if self.canary is not None:
             _positive(self.canary.first, "canary.first")
+            _some_time(self.canary.hold, "canary.hold")
             return [Step(self.canary.first, self.canary.hold), Step(FULL)]
         if self.exponential is not None:
             return _exponential(self.exponential.factor, self.exponential.every)
@@ -252,6 +291,7 @@ class PlanFile(Document):
 
 def _linear(step: Exposure, every: timedelta) -> list[Step]:
     _positive(step, "linear.step")
+    _some_time(every, "linear.every")
     if -(-FULL // step) > MOST_STEPS:
         raise _wrong(f"steps of {step} make {-(-FULL // step)} steps.", f"Use at most {MOST_STEPS}.")
     return [*(Step(Exposure(points), every) for points in range(step, FULL, step)), Step(FULL)]
@@ -259,11 +299,26 @@ def _linear(step: Exposure, every: timedelta) -> list[Step]:
 
 def _exponential(factor: Exposure, every: timedelta) -> list[Step]:
     _positive(factor, "exponential.factor")
+    _some_time(every, "exponential.every")
     steps, points = [], int(factor)
     while points < FULL:
         steps.append(Step(Exposure(points), every))
         points *= 2
     return [*steps, Step(FULL)]
+
+
+def _check_growth(shape: list[Step]) -> None:
+    for before, after in pairwise(shape):
+        if after.exposure < before.exposure:
+            raise _wrong(
+                f"the plan falls from {before.exposure} to {after.exposure}.",
+                "Exposure only grows inside a rollout: users must not move back and forth.",
+            )
+
+
+def _some_time(span: timedelta, where: str) -> None:
+    if not span:
+        raise _wrong(f"{where} is 0s: nobody would look.", "Give a longer one, or write all_at_once.")
 
 
 def _positive(share: Exposure, where: str) -> None:
@@ -275,26 +330,32 @@ def _wrong(what: str, mend: str) -> ValueError:
     return ValueError(f"{what}\n{mend}")
 
 
+_LONGEST_SENTENCE = 200
 _SENTENCES = (
-    (r"linear\s+(?P<share>\S+%)\s+every\s+(?P<span>\S+)", "linear", "step", "every"),
-    (r"canary\s+(?P<share>\S+%)\s+(?:hold|for)\s+(?P<span>\S+)", "canary", "first", "hold"),
-    (r"exponential\s+(?P<share>\S+%)\s+every\s+(?P<span>\S+)", "exponential", "factor", "every"),
+    (r"linear (?P<share>\S+%) every (?P<span>\S+)", "linear", "step", "every"),
+    (r"canary (?P<share>\S+%) (?:hold|for) (?P<span>\S+)", "canary", "first", "hold"),
+    (r"exponential (?P<share>\S+%) every (?P<span>\S+)", "exponential", "factor", "every"),
 )
 
 
 def parse_plan_sentence(text: str) -> dict[str, Any]:
     """Reads `linear 10% every 1m`, `canary 10% hold 5m`, `exponential 10% every 1m`, `all_at_once` or a predefined name;
     each may end with `bake 5m`."""
-    shape, _, bake = text.strip().partition(" bake ")
+    shape, _, bake = " ".join(text[:_LONGEST_SENTENCE].split()).partition(" bake ")
     rest: dict[str, Any] = {"bake": parse_duration(bake)} if bake else {}
-    if shape.strip() == "all_at_once":
+    if shape == "all_at_once":
         return {"all_at_once": True, **rest}
-    if shape.strip().lower() in NAMED:
-        return {"name": shape.strip(), **rest}
+    if shape.lower() in NAMED:
+        return {"name": shape, **rest}
     for pattern, kind, share, span in _SENTENCES:
-        if found := re.fullmatch(pattern, shape.strip()):
+        if found := re.fullmatch(pattern, shape):
             return {kind: {share: parse_share(found["share"]), span: parse_duration(found["span"])}, **rest}
-    raise _wrong(
-        f"{text[:80]!r} is no plan.",
+    raise Invalid(
+        f"{quote(text)} is no plan.",
         "Write linear 10% every 1m, canary 10% hold 5m, exponential 10% every 1m, all_at_once or a predefined name.",
     )
+
+
+def read_plan(content: object, what: str = "the plan") -> PlanFile:
+    """Reads a sentence or a mapping as a plan. Raises Invalid."""
+    return read(PlanFile, content, what)
