@@ -11,6 +11,7 @@ import os
 import resource
 import signal
 import sys
+import warnings  # noqa: F401 - os.execvpe wants it, when another user may be barred from reading it
 
 FAILED = 126
 

@@ -18,14 +18,14 @@ from tidegate.core.service import Service
 from tidegate.drivers.process.free_port import free_port
 from tidegate.drivers.process.health import HealthWatch
 from tidegate.drivers.process.identity import Identity, alive, send
-from tidegate.drivers.process.life import Verdict
+from tidegate.drivers.process.life import LEAST_GRACE, Verdict
 from tidegate.drivers.process.logs import log_path, open_log, tail
 from tidegate.drivers.process.notes import Notes
 from tidegate.drivers.process.probe import Check
 from tidegate.drivers.process.record import Record
 from tidegate.drivers.process.spawn import order, spawn
 from tidegate.drivers.process.sweep import INSTANCE, marked, run_id
-from tidegate.drivers.process.undertaker import GRACE, Undertaker
+from tidegate.drivers.process.undertaker import Undertaker
 from tidegate.ports import TaskState
 
 _WORDS, _LENGTH = 5, 500
@@ -118,7 +118,7 @@ class Machine:
             )
 
     def bury(self, record: Record) -> None:
-        self._undertaker.bury(record.instance, max(record.drain, 1.0) if record.ending is None else GRACE)
+        self._undertaker.bury(record.instance, max(record.drain, LEAST_GRACE))
 
     def left(self, record: Record) -> bool:
         return not self._undertaker.buried(record.instance)
