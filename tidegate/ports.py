@@ -170,7 +170,8 @@ class Router(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One raw value of a metric, of one task or of nobody in particular."""
+    """One raw value of a metric, of one task or of nobody in particular. `service`, `version` and `task` are "" when that was
+    not said. A histogram's come under its name with the endings _bucket (and the label le), _sum and _count."""
 
     metric: str
     value: float
@@ -178,13 +179,33 @@ class Measurement:
     kind: str = "gauge"  # counter | gauge | histogram
     version: str = ""
     task: str = ""
+    service: str = ""
+    at: datetime | None = None  # when it was true; None: when it was looked at
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What to look for at one task: where it shows its metrics, and the names that alarms ask for (`jobs_total`)."""
+
+    task: Task
+    path: str
+    names: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One look. Tasks that answered, with their versions, and why each of the others is blind."""
+
+    measurements: tuple[Measurement, ...] = ()
+    answered: Mapping[str, str] = field(default_factory=dict)
+    blind: Mapping[str, str] = field(default_factory=dict)
 
 
 class MetricSource(Protocol):
     """Metrics that the router does not count: what tasks expose, what is pushed, what a metrics server knows."""
 
-    def measure(self, tasks: Sequence[Task]) -> Sequence[Measurement]:
-        """One look. Raises Unreachable when it did not answer: that is blind, and never zero."""
+    def measure(self, asked: Sequence[Asked]) -> Measured:
+        """One look at all of these tasks at the same time. A task that does not answer is blind, and never zero."""
 
 
 class Notifier(Protocol):

@@ -133,6 +133,16 @@ def test_a_count_of_a_histogram_may_be_looked_at_as_a_counter() -> None:
     assert figures(seen)[-1] == 2.0
 
 
+def test_the_quantiles_of_a_summary_are_left_out_unless_one_is_selected() -> None:
+    def summary(quantile: float, total: float, count: float) -> list[Value]:
+        parts = [Value("took_sum", total, kind="histogram"), Value("took_count", count, kind="histogram")]
+        return [Value("took", quantile, {"quantile": "0.9"}), *parts]
+
+    for metric, figure in (("tasks:took", 2.0), ('tasks:took{quantile="0.9"}', 8.0)):
+        seen = series(metric).add(at(0), summary(7, 100, 50), tasks=["t1"]).add(at(10), summary(8, 140, 70), tasks=["t1"])
+        assert figures(seen)[-1] == figure
+
+
 def test_nobody_answering_is_blind_and_answering_without_the_metric_is_no_data() -> None:
     seen = series().add(at(5), [gauge(1)], tasks=["t1"]).blind(at(15)).blind(at(30)).add(at(35), [], tasks=["t1"]).blind(at(40))
     assert figures(seen) == [1.0, "blind", "blind", None]

@@ -78,7 +78,7 @@ class MetricSeries:
     def add(self, at: datetime, measured: Iterable[Measured], *, tasks: Sequence[str] = ()) -> MetricSeries:
         """A look that was answered, by these tasks. Looks come in the order of their times, measurements need not."""
         name = parse_metric_name(self.metric)
-        mine = [one for one in measured if _is_of(one, name) and name.selects(one.labels)]
+        mine = _one_kind([one for one in measured if _is_of(one, name) and name.selects(one.labels)])
         series = self._begun(at)
         number = series._period_of_look(at)
         series = series._put(number, series.buckets.get(number, Bucket()))
@@ -188,6 +188,11 @@ def _observed(bucket: Bucket, grown: Iterable[tuple[Measured, float]], part: flo
 
 def _is_of(one: Measured, name: MetricName) -> bool:
     return name.name == (one.metric.rpartition("_")[0] if one.kind == Kind.HISTOGRAM else one.metric)
+
+
+def _one_kind(mine: list[Measured]) -> list[Measured]:
+    """A summary shows quantiles too, which nobody can add up. Unless one is selected, its sum and count are looked at."""
+    return [one for one in mine if one.kind == Kind.HISTOGRAM] or mine
 
 
 def _key(one: Measured) -> str:
