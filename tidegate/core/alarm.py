@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
@@ -184,32 +185,32 @@ class AlarmFile(Document):
                 "Use fewer or shorter periods."
             )
 
-    @property
+    @cached_property
     def metric_name(self) -> MetricName:
         """Of a metric alarm only."""
         if self.metric is None:
             raise ValueError(f"{self.name} is a composite alarm and has no metric")
         return parse_metric_name(self.metric)
 
-    @property
+    @cached_property
     def rule(self) -> Rule | None:
         return parse_rule(self.when) if self.when is not None else None
 
-    @property
+    @cached_property
     def comparison(self) -> Comparison:
         return next(comparison for comparison in Comparison if getattr(self, comparison) is not None)
 
-    @property
+    @cached_property
     def limit(self) -> Limit:
         limit: Limit = getattr(self, self.comparison)
         return limit
 
-    @property
+    @cached_property
     def wanted(self) -> int:
         """M of M of N: CloudWatch's datapoints to alarm."""
         return int(self.datapoints.split()[0])
 
-    @property
+    @cached_property
     def periods(self) -> int:
         """N of M of N: CloudWatch's evaluation periods."""
         return int(self.datapoints.split()[-1])
@@ -222,7 +223,7 @@ class AlarmFile(Document):
         """
         return self.periods + 2
 
-    @property
+    @cached_property
     def said(self) -> str:
         """The alarm in one line: `error_rate of the candidate above 1% in 2 of 3 periods of 10s`."""
         if self.when is not None:

@@ -7,7 +7,7 @@ then is kept, and the new epoch counts from zero.
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from tidegate.core.exposure import NONE, Exposure
@@ -30,10 +30,24 @@ class Counted:
         return cls(candidate.begun, candidate.finished, candidate.failed, seen, baseline.finished, baseline.failed)
 
     def plus(self, other: Counted) -> Counted:
-        return Counted(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+        return Counted(
+            self.requests + other.requests,
+            self.finished + other.finished,
+            self.failed + other.failed,
+            self.seen + other.seen,
+            self.baseline_finished + other.baseline_finished,
+            self.baseline_failed + other.baseline_failed,
+        )
 
     def minus(self, other: Counted) -> Counted:
-        return Counted(*(max(0, a - b) for a, b in zip(astuple(self), astuple(other), strict=True)))
+        return Counted(
+            max(0, self.requests - other.requests),
+            max(0, self.finished - other.finished),
+            max(0, self.failed - other.failed),
+            max(0, self.seen - other.seen),
+            max(0, self.baseline_finished - other.baseline_finished),
+            max(0, self.baseline_failed - other.baseline_failed),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ class SqlStore:
         rollout = start.rollout
         with writing(self._engine) as connection:
             if start.superseded is not None:
-                dropped = _write(connection, start.superseded, now)
+                dropped = _write(connection, [start.superseded], now)[0]
                 if isinstance(dropped, Stale):
                     raise dropped
             _write_service(connection, start.file, now)
@@ -102,14 +102,20 @@ class SqlStore:
         return Held(rollout, 1)
 
     def claim(self, owner: str, now: datetime, lease: timedelta) -> Sequence[Held]:
-        free = rollouts.c.open & ((rollouts.c.owner == owner) | (rollouts.c.lease_until < codec.write_time(now)))
-        ours = rollouts.c.open & (rollouts.c.owner == owner)
-        with writing(self._engine) as connection:
+        with reading(self._engine) as connection:
+            rows = connection.execute(_OPEN).all()
+            fresh = codec.write_time(now + lease * 2 / 3)
             until = codec.write_time(now + lease)
+            if all(row.owner == owner and fresh < row.lease_until <= until for row in rows):
+                return self._known(connection, [(row.id, row.revision) for row in rows])
+        return self._claim_anew(owner, codec.write_time(now), until)
+
+    def _claim_anew(self, owner: str, now: str, until: str) -> Sequence[Held]:
+        free = rollouts.c.open & ((rollouts.c.owner == owner) | (rollouts.c.lease_until < now))
+        with writing(self._engine) as connection:
             connection.execute(update(rollouts).where(free).values(owner=owner, lease_until=until))
-            query = select(rollouts.c.id, rollouts.c.revision).where(ours).order_by(rollouts.c.created, rollouts.c.id)
-            found = [(row.id, row.revision) for row in connection.execute(query)]
-            return self._known(connection, found)
+            rows = connection.execute(_OPEN).all()
+            return self._known(connection, [(row.id, row.revision) for row in rows if row.owner == owner])
 
     def _known(self, connection: Connection, found: Sequence[tuple[str, int]]) -> Sequence[Held]:
         """Reads only those that somebody else wrote since we saw them."""
@@ -127,10 +133,8 @@ class SqlStore:
             return codec.read_held(row) if row else None
 
     def commit(self, changes: Sequence[Change], now: datetime) -> Sequence[Held | Stale]:
-        written: list[Held | Stale] = []
         with writing(self._engine) as connection:
-            for change in changes:
-                written.append(_write(connection, change, now))
+            written = _write(connection, changes, now)
         for held in written:
             if isinstance(held, Held) and held.rollout.id in self._seen:
                 self._seen[held.rollout.id] = held
@@ -205,24 +209,58 @@ def _rollout_row(rollout: Rollout, harm: Harm, revision: int) -> dict[str, Any]:
     }
 
 
-_UPDATE = update(rollouts).where((rollouts.c.id == bindparam("the_id")) & (rollouts.c.revision == bindparam("the_revision")))
+_COLUMNS = ("revision", "active", "open", "phase", "state", "harm")
+_WHERE = rollouts.c.id == bindparam("the_id")
+_UPDATE = update(rollouts).where(_WHERE).values({name: bindparam(f"new_{name}") for name in _COLUMNS})
+_UPDATE_WATCH = update(rollouts).where(_WHERE).values(watch=bindparam("new_watch"))
+_OPEN = (
+    select(rollouts.c.id, rollouts.c.revision, rollouts.c.owner, rollouts.c.lease_until)
+    .where(rollouts.c.open)
+    .order_by(rollouts.c.created, rollouts.c.id)
+)
 
 
-def _write(connection: Connection, change: Change, now: datetime) -> Held | Stale:
-    """Only what moves is written: the claim is the revision, and a row that was written since is left alone."""
-    held, revision = change.held, change.held.revision + 1
-    row = _rollout_row(change.rollout, change.harm, revision)
-    if change.watch is not None:
-        row["watch"] = change.watch
-    done = connection.execute(_UPDATE.values(row), {"the_id": held.rollout.id, "the_revision": held.revision})
-    if not done.rowcount:
-        return Stale(held.rollout.id)
+def _write(connection: Connection, changes: Sequence[Change], now: datetime) -> list[Held | Stale]:
+    """The claim is the revision: a row that was written since it was read is left alone. Statements are the same at every
+    call and go to the database in one piece: this is what a tick costs most."""
+    revisions = _revisions(connection, [change.held.rollout.id for change in changes])
+    good = [change for change in changes if revisions.get(change.held.rollout.id) == change.held.revision]
+    if good:
+        connection.execute(_UPDATE, [_new_values(change) for change in good])
+    books = [{"the_id": change.held.rollout.id, "new_watch": change.watch} for change in good if change.watch is not None]
+    if books:
+        connection.execute(_UPDATE_WATCH, books)
+    for change in good:
+        _write_rest(connection, change, now)
+    written = {id(change) for change in good}
+    return [_after(one) if id(one) in written else Stale(one.held.rollout.id) for one in changes]
+
+
+def _revisions(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
+    """The revisions now; the rows are ours until the transaction ends."""
+    found: dict[str, int] = {}
+    for start in range(0, len(ids), 500):
+        query = select(rollouts.c.id, rollouts.c.revision).where(rollouts.c.id.in_(ids[start : start + 500])).with_for_update()
+        found |= {row.id: row.revision for row in connection.execute(query)}
+    return found
+
+
+def _new_values(change: Change) -> dict[str, Any]:
+    row = _rollout_row(change.rollout, change.harm, change.held.revision + 1)
+    return {"the_id": change.held.rollout.id, **{f"new_{name}": row[name] for name in _COLUMNS}}
+
+
+def _after(change: Change) -> Held:
+    held = change.held
+    return Held(change.rollout, held.revision + 1, change.harm, held.watch if change.watch is None else change.watch)
+
+
+def _write_rest(connection: Connection, change: Change, now: datetime) -> None:
     if change.stable is not None:
         subject = services.c.name == change.rollout.subject
         connection.execute(update(services).where(subject).values(stable=change.stable))
     _tell(connection, change.told, now)
     _post(connection, change.letters, now)
-    return Held(change.rollout, revision, change.harm, held.watch if change.watch is None else change.watch)
 
 
 def _tell(connection: Connection, told: Sequence[Told], now: datetime) -> None:
