@@ -8,9 +8,11 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from tidegate.core.service import Health, Service
+from tidegate.core.service import Health, Service, Tasks
 from tidegate.drivers.envoy import names
 from tidegate.drivers.envoy.resource import TYPE, Json, file_source, seconds
+from tidegate.drivers.envoy.spoken import slot_tasks, stable_tasks
+from tidegate.ports import Routing
 
 _CONNECT_WITHIN = timedelta(seconds=1)
 
@@ -26,31 +28,32 @@ _UNLIMITED = 1_000_000
 _HTTP = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
-def clusters(service: Service, run_dir: Path) -> list[Json]:
+def clusters(routing: Routing, run_dir: Path) -> list[Json]:
     """The stable side and the candidate's slot, and the testers' way in when it is configured."""
-    found = [_stable(service, run_dir), _candidate(service, run_dir)]
+    service, stable, slot = routing.service, stable_tasks(routing), slot_tasks(routing)
+    found = [_stable(service, stable, run_dir), _candidate(service, slot, run_dir)]
     if service.force is not None:
-        found.append(_cluster(service, names.TESTER, run_dir))
+        found.append(_cluster(service, slot, names.TESTER, run_dir))
     return found
 
 
-def _stable(service: Service, run_dir: Path) -> Json:
-    return _cluster(service, names.STABLE, run_dir) | {
-        "health_checks": [_health_check(service)],
+def _stable(service: Service, tasks: Tasks, run_dir: Path) -> Json:
+    return _cluster(service, tasks, names.STABLE, run_dir) | {
+        "health_checks": [_health_check(tasks)],
         # When no task at all is healthy, trying them is better than refusing everybody.
         "common_lb_config": {"healthy_panic_threshold": {"value": 1}},
     }
 
 
-def _candidate(service: Service, run_dir: Path) -> Json:
-    return _cluster(service, names.CANDIDATE, run_dir) | {
-        "health_checks": [_health_check(service)],
+def _candidate(service: Service, tasks: Tasks, run_dir: Path) -> Json:
+    return _cluster(service, tasks, names.CANDIDATE, run_dir) | {
+        "health_checks": [_health_check(tasks)],
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
         "outlier_detection": _brake(),
     }
 
 
-def _cluster(service: Service, place: str, run_dir: Path) -> Json:
+def _cluster(service: Service, tasks: Tasks, place: str, run_dir: Path) -> Json:
     name = names.cluster(service.service, place)
     limits = dict.fromkeys(("max_connections", "max_pending_requests", "max_requests", "max_retries"), _UNLIMITED)
     return {
@@ -64,23 +67,23 @@ def _cluster(service: Service, place: str, run_dir: Path) -> Json:
         # A task that was taken out gets nothing more, however healthy it is.
         "ignore_health_on_host_removal": True,
         "track_cluster_stats": {"per_endpoint_stats": True},
-        "typed_extension_protocol_options": {_HTTP: _protocol(service)},
+        "typed_extension_protocol_options": {_HTTP: _protocol(tasks)},
     }
 
 
-def _protocol(service: Service) -> Json:
+def _protocol(tasks: Tasks) -> Json:
     http1: Json = {"http_protocol_options": {}}
     http2: Json = {"http2_protocol_options": {"allow_connect": True}}
     return {
         "@type": TYPE + _HTTP,
         "common_http_protocol_options": {"idle_timeout": seconds(_IDLE)},
-        "explicit_http_config": http1 if service.tasks.protocol == "http1" else http2,
+        "explicit_http_config": http1 if tasks.protocol == "http1" else http2,
     }
 
 
-def _health_check(service: Service) -> Json:
+def _health_check(tasks: Tasks) -> Json:
     """The check of the service file, made by Envoy as well, so that a dead task leaves without us."""
-    health = service.tasks.health
+    health = tasks.health
     check = {
         "timeout": seconds(health.timeout),
         "interval": seconds(health.interval),
@@ -90,7 +93,7 @@ def _health_check(service: Service) -> Json:
         # A server of one thread must not be held by an idle check.
         "reuse_connection": False,
     }
-    return check | _question(health, service.tasks.protocol)
+    return check | _question(health, tasks.protocol)
 
 
 def _question(health: Health, protocol: str) -> Json:

@@ -99,7 +99,8 @@ def _key(found: re.Match[str]) -> Key:
 
 
 def _latencies(buckets: Iterable[Mapping[str, Any]]) -> Latencies:
+    """Envoy writes the edge 230 as 229.99999999999997."""
     bins: defaultdict[int, int] = defaultdict(int)
     for bucket in buckets:
-        bins[bin_of(bucket["lower_bound"])] += bucket["count"]
+        bins[bin_of(round(bucket["lower_bound"]))] += bucket["count"]
     return Latencies(dict(bins))

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from tidegate.drivers.envoy import names
 from tidegate.drivers.envoy.resource import TYPE, Json
+from tidegate.drivers.envoy.spoken import can_rescue, same_check
 from tidegate.ports import Endpoint, Routing, Side
 
 # Envoy spills to the next priority in proportion to what is missing from the first. One healthy task must be enough
@@ -21,11 +22,8 @@ def stable(routing: Routing) -> list[Json]:
 
 
 def candidate(routing: Routing) -> list[Json]:
-    """Priority 0: the candidate's tasks. Priority 1: the stable side's, unless both are one version (in the hand-over)."""
-    rescue = routing.stable
-    if rescue is not None and routing.slot is not None and rescue.version == routing.slot.version:
-        rescue = None
-    return _assignment(routing, names.CANDIDATE, [routing.slot, rescue])
+    """Priority 0: the candidate's tasks. Priority 1: the stable side's, where they can take over."""
+    return _assignment(routing, names.CANDIDATE, [routing.slot, routing.stable if can_rescue(routing) else None])
 
 
 def tester(routing: Routing) -> list[Json]:
@@ -42,7 +40,8 @@ def version_in(resources: Sequence[Json]) -> str:
 
 def _assignment(routing: Routing, place: str, sides: Sequence[Side | None]) -> list[Json]:
     service = routing.service.service
-    priorities = [{"priority": rank, **_hosts(service, place, side)} for rank, side in enumerate(sides)]
+    checked = [True, same_check(routing)]
+    priorities = [{"priority": rank, **_hosts(service, place, side, checked=checked[rank])} for rank, side in enumerate(sides)]
     return [
         {
             "@type": TYPE + "envoy.config.endpoint.v3.ClusterLoadAssignment",
@@ -53,14 +52,24 @@ def _assignment(routing: Routing, place: str, sides: Sequence[Side | None]) -> l
     ]
 
 
-def _hosts(service: str, place: str, side: Side | None) -> Json:
+def _hosts(service: str, place: str, side: Side | None, *, checked: bool) -> Json:
     if side is None:
         return {}
-    metadata = {"filter_metadata": {names.METADATA: {names.SIDE: names.side(service, place, side.version)}}}
+    name = names.side(service, place, side.version)
     ordered = sorted(side.endpoints, key=lambda endpoint: (endpoint.task, endpoint.host, endpoint.port))
-    return {"metadata": metadata, "lb_endpoints": [_host(endpoint, metadata) for endpoint in ordered]}
+    return {
+        # For us, who read the file again after a restart, also when the side has no tasks.
+        "metadata": {"filter_metadata": {names.METADATA: {names.SIDE: name}}},
+        "lb_endpoints": [_host(endpoint, name, checked=checked) for endpoint in ordered],
+    }
 
 
-def _host(endpoint: Endpoint, metadata: Json) -> Json:
-    address = {"socket_address": {"address": endpoint.host, "port_value": endpoint.port}}
-    return {"endpoint": {"address": address}, "metadata": metadata}
+def _host(endpoint: Endpoint, side: str, *, checked: bool) -> Json:
+    """The host's name is the side: of all that Envoy can note with each attempt it is the cheapest."""
+    host: Json = {
+        "address": {"socket_address": {"address": endpoint.host, "port_value": endpoint.port}},
+        "hostname": side,
+    }
+    if not checked:
+        host["health_check_config"] = {"disable_active_health_check": True}
+    return {"endpoint": host}

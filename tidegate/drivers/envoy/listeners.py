@@ -22,15 +22,15 @@ _REQUEST_ID = "envoy.extensions.request_id.uuid.v3.UuidRequestIdConfig"
 _STATS_LOG = "envoy.extensions.access_loggers.stats.v3.Config"
 _TLS = "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext"
 
-_SIDE_TAG = {"name": "side", "value_format": f"%UPSTREAM_METADATA({names.METADATA}:{names.SIDE})%"}
+_SIDE_TAG = {"name": "side", "value_format": "%UPSTREAM_HOST_NAME%"}
 _WHAT_WENT_WRONG = [
     {"name": "code", "value_format": "%RESPONSE_CODE%"},
     {"name": "flags", "value_format": "%RESPONSE_FLAGS%"},
     {"name": "grpc", "value_format": "%GRPC_STATUS_NUMBER%"},
 ]
 
-# An idle WebSocket or gRPC stream is not cut before this; a peer that vanished is found by TCP's own probes.
-_IDLE_STREAM = "3600s"
+# WebSockets and gRPC streams may be idle for as long as they like. A peer that vanished is found by TCP's own probes.
+_IDLE_STREAM = "0s"
 _BUFFER = 1_048_576
 _KEEPALIVE = ((1, 9, 1), (6, 4, 60), (6, 5, 20), (6, 6, 3))  # SO_KEEPALIVE, TCP_KEEPIDLE, _KEEPINTVL, _KEEPCNT
 

@@ -16,8 +16,8 @@ ID_HEADER = "x-tidegate-id"
 SIDE_HEADER = "x-tidegate-side"
 
 METADATA = "tidegate"
-"""Namespace of the metadata of endpoints. Its one key, SIDE, says whose an attempt is: `web/candidate/v2`."""
 SIDE = "side"
+"""Key of metadata and tag of statistics that says whose an attempt is: `web/candidate/v2`."""
 
 SCOPE = "gate"
 """First word of our own statistics."""

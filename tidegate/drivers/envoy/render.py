@@ -22,7 +22,7 @@ def render(routings: Sequence[Routing], run_dir: Path) -> dict[str, str]:
     resources: dict[str, list[Json]] = {}
     for routing in ordered:
         resources |= _endpoints(routing)
-    resources[names.CDS_FILE] = [each for routing in ordered for each in clusters(routing.service, run_dir)]
+    resources[names.CDS_FILE] = [each for routing in ordered for each in clusters(routing, run_dir)]
     ports = _ports(ordered)
     for port, listener in ports.items():
         if listener.tls is not None:

@@ -17,16 +17,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tidegate.core.exposure import WHOLE
-from tidegate.core.service import Service, Stickiness
+from tidegate.core.service import Stickiness
 from tidegate.drivers.envoy import names
 from tidegate.drivers.envoy.cookies import cookie_reading
 from tidegate.drivers.envoy.hosts import by_host
 from tidegate.drivers.envoy.resource import TYPE, Json, seconds
+from tidegate.drivers.envoy.spoken import slot_tasks, speaks_grpc
 from tidegate.ports import Routing
 
 _REPEATABLE = "GET|HEAD|OPTIONS|PUT|DELETE|TRACE"
 _UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _COOKIE_AGE = 34_560_000  # 400 days, the longest that browsers keep one
+
+# Nothing was sent when a connection was refused, so this much is safe for every request.
+_SAFE = "connect-failure,refused-stream,reset-before-request"
 
 _SIDES = {names.CANDIDATE: "candidate", names.TESTER: "candidate", names.STABLE: "baseline"}
 
@@ -56,19 +60,16 @@ def _virtual_host(host: str, routings: Sequence[Routing]) -> Json:
         "name": host,
         "domains": [host],
         "routes": [route for routing in routings for route in _routes(routing)],
-        "retry_policy": _retry_policy(),
+        "retry_policy": _retry_policy(_SAFE),
     }
 
 
-def _retry_policy() -> Json:
-    """Nothing was sent when a connection was refused, so this much is safe for every request, on another task.
-
-    What was tried is not tried again: neither the task, nor, in the slot, the candidate.
-    """
+def _retry_policy(retry_on: str) -> Json:
+    """What was tried is not tried again: neither the task, nor, in the slot, the candidate."""
     hosts = "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
     priorities = "envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig"
     return {
-        "retry_on": "connect-failure,refused-stream,reset-before-request",
+        "retry_on": retry_on,
         "num_retries": 2,
         "retry_host_predicate": [
             {"name": "envoy.retry_host_predicates.previous_hosts", "typed_config": {"@type": TYPE + hosts}}
@@ -137,41 +138,47 @@ def _routes(routing: Routing) -> list[Json]:
     routes = []
     if service.force is not None:
         for place, word in ((names.TESTER, "candidate"), (names.STABLE, "baseline")):
-            routes += [_forced(service, way, place, f"{word} {service.force.secret}") for way in ways]
+            routes += [_forced(routing, way, place, f"{word} {service.force.secret}") for way in ways]
     for way in ways:
-        routes += [_weighted(service, way, repeatable=True), _weighted(service, way, repeatable=False)]
+        routes += [_weighted(routing, way, repeatable=True), _weighted(routing, way, repeatable=False)]
     return routes
 
 
-def _weighted(service: Service, way: _Way, *, repeatable: bool) -> Json:
+def _weighted(routing: Routing, way: _Way, *, repeatable: bool) -> Json:
+    service = routing.service.service
     method = {"name": ":method", "string_match": {"safe_regex": {"regex": _REPEATABLE}}}
-    route = _route(service, way, [method] if repeatable else [])
-    route["name"] = f"{service.service} {way.name}" + (" repeatable" if repeatable else "")
+    route = _route(routing, way, [method] if repeatable else [])
+    route["name"] = f"{service} {way.name}" + (" repeatable" if repeatable else "")
+    if repeatable:
+        route["route"]["retry_policy"] = _retry_policy(f"{_SAFE},reset")
     route["route"]["weighted_clusters"] = {
         "clusters": [
-            _leg(service, names.CANDIDATE, 0, repeatable=repeatable),
-            _leg(service, names.STABLE, WHOLE, repeatable=repeatable),
+            _leg(routing, names.CANDIDATE, 0, repeatable=repeatable),
+            _leg(routing, names.STABLE, WHOLE),
         ],
         "use_hash_policy": True,
-        "runtime_key_prefix": names.weight_prefix(service.service),
+        "runtime_key_prefix": names.weight_prefix(service),
     }
     return route
 
 
-def _forced(service: Service, way: _Way, place: str, value: str) -> Json:
-    assert service.force is not None
-    route = _route(service, way, [{"name": service.force.header, "string_match": {"exact": value}}])
-    route["name"] = f"{service.service} {way.name} forced {_SIDES[place]}"
-    route["route"]["weighted_clusters"] = {"clusters": [_leg(service, place, 1, repeatable=False)]}
+def _forced(routing: Routing, way: _Way, place: str, value: str) -> Json:
+    """`value`: what a tester's header must say."""
+    force = routing.service.force
+    asked = [{"name": force.header, "string_match": {"exact": value}}] if force else []
+    route = _route(routing, way, asked)
+    route["name"] = f"{routing.service.service} {way.name} forced {_SIDES[place]}"
+    route["route"]["weighted_clusters"] = {"clusters": [_leg(routing, place, 1)]}
     return route
 
 
-def _route(service: Service, way: _Way, headers: Sequence[Json]) -> Json:
+def _route(routing: Routing, way: _Way, headers: Sequence[Json]) -> Json:
+    service = routing.service
     match = dict(way.match) | _path(service.listener.path)
     match["headers"] = [*headers, *way.match.get("headers", [])]
     route: Json = {
         "match": {key: value for key, value in match.items() if value},
-        "route": {"hash_policy": [_hash(way)], **_timeouts(service)},
+        "route": {"hash_policy": [_hash(way)], **_timeouts(routing)},
         "request_headers_to_add": [_header(names.ID_HEADER, way.id)],
     }
     if service.force is not None:
@@ -190,11 +197,11 @@ def _path(path: str) -> Json:
     return {"path_separated_prefix": bare} if bare else {"prefix": "/"}
 
 
-def _timeouts(service: Service) -> Json:
+def _timeouts(routing: Routing) -> Json:
     """gRPC streams end by their own deadline; other requests by the listener's."""
-    if service.tasks.protocol == "grpc":
-        return {"timeout": "0s", "idle_timeout": "0s", "max_stream_duration": {"grpc_timeout_header_max": "0s"}}
-    return {"timeout": seconds(service.listener.timeout)}
+    if speaks_grpc(routing):
+        return {"timeout": "0s", "max_stream_duration": {"grpc_timeout_header_max": "0s"}}
+    return {"timeout": seconds(routing.service.listener.timeout)}
 
 
 def _hash(way: _Way) -> Json:
@@ -202,15 +209,16 @@ def _hash(way: _Way) -> Json:
     return {"header": {"header_name": way.hash_header, "regex_rewrite": rewrite}, "terminal": True}
 
 
-def _leg(service: Service, place: str, weight: int, *, repeatable: bool) -> Json:
-    """One side of a route, with the headers for its tasks, and what may be retried beyond a refused connection."""
+def _leg(routing: Routing, place: str, weight: int, *, repeatable: bool = False) -> Json:
+    """One side of a route, with the headers for its tasks, and what only the candidate's failures are retried for."""
     headers = [_header(names.SIDE_HEADER, _SIDES[place])]
-    if repeatable:
-        headers.append(_header("x-envoy-retry-on", "5xx,reset" if place == names.CANDIDATE else "reset"))
-    if place == names.CANDIDATE and service.tasks.protocol == "grpc":
+    if place == names.CANDIDATE and repeatable:
+        headers.append(_header("x-envoy-retry-on", "5xx"))
+    if place == names.CANDIDATE and slot_tasks(routing).protocol == "grpc":
         # gRPC's own sign that a call may be tried again, and the only one.
         headers.append(_header("x-envoy-retry-grpc-on", "unavailable"))
-    return {"name": names.cluster(service.service, place), "weight": weight, "request_headers_to_add": headers}
+    name = names.cluster(routing.service.service, place)
+    return {"name": name, "weight": weight, "request_headers_to_add": headers}
 
 
 def _header(key: str, value: str) -> Json:
