@@ -21,9 +21,9 @@ from tidegate.core.history import DAY, History
 from tidegate.core.latency_comparison import Shift, at, quantile_edges, slower_than
 from tidegate.core.mixture import Prior
 
-LEARNING = 1800
+LEARNING = 1200
 RARE = 0.06
-"""Errors a second below which half an hour says nothing about bursts."""
+"""Errors a second below which twenty minutes says nothing about bursts."""
 ACT = 1.0
 
 
@@ -57,7 +57,7 @@ def history_of(scenario: Scenario, rate: float, rollouts: int, seed: int) -> His
 
 @lru_cache(maxsize=16)
 def _history_of(calm: Scenario, rate: float, rollouts: int, seed: int) -> History:
-    """A day of the baseline: half an hour of it second by second, for the clusters; the rest as totals."""
+    """A day of the baseline: twenty minutes of it second by second, for the clusters; the rest as totals."""
     rng = np.random.default_rng(seed)
     world = World(calm, rate, rollouts, limits_of_interest(), rng)
     blank = History.blank((rollouts,))
@@ -92,7 +92,8 @@ def _learned_of_rare_errors(learned: Clusters, calm: Scenario, rate: float, rng:
     for i, count in enumerate(bursts_a_day):
         sizes = rng.geometric(1 / calm.burst, count)
         seconds = rng.multinomial(sizes, np.full(calm.burst_seconds, 1 / calm.burst_seconds)) if count else np.zeros((0, 1))
-        learned.squares[i, 0], learned.expected[i, 0] = (seconds**2).sum(), sizes.sum()
+        learned.squares[i, :, 0] = (seconds**2).sum(), (sizes**2).sum()
+        learned.expected[i, :, 0] = sizes.sum()
     return learned
 
 
@@ -128,13 +129,17 @@ def simulate(
     result = Result(*(np.full(rollouts, np.nan) if i == 0 else np.zeros(rollouts) for i in range(6)))
     alive = np.arange(rollouts)
     step, entered = np.zeros(rollouts), np.zeros(rollouts)
-    exposure = np.full(rollouts, plan.steps[0]) if not plan.adaptive else _opened(state, plan, rate)
+    exposure = np.full(rollouts, plan.steps[0])
+    if plan.adaptive:
+        exposure = np.minimum(exposure, _opened(state, plan, rate))
+    outage_since = np.full(rollouts, np.inf)
     onset = plan.onset(scenario.onset)
     acting = np.zeros(rollouts, dtype=bool)
     for second in range(int(plan.seconds * 1.5)):
         faulty = np.full(len(alive), second >= onset) if not plan.adaptive else _begun(scenario, exposure)
-        middle = plan.seconds * 0.4
-        in_outage = np.full(len(alive), bool(scenario.outage) and middle <= second < middle + OUTAGE_SECONDS)
+        begins = exposure >= 0.5 if plan.adaptive else np.full(len(alive), second >= plan.seconds * 0.4)
+        outage_since = np.where(begins, np.minimum(outage_since, second), outage_since)
+        in_outage = (second < outage_since + OUTAGE_SECONDS) & (second >= outage_since) & bool(scenario.outage)
         traffic = world.next(exposure, faulty, in_outage)
         result.harmed[alive] += traffic.harmed
         result.exposed[alive] += traffic.candidate.begun
@@ -160,6 +165,7 @@ def simulate(
         if done.any():
             kept = ~done
             alive, step, entered, exposure, acting = alive[kept], step[kept], entered[kept], exposure[kept], acting[kept]
+            outage_since = outage_since[kept]
             state = taken(state, kept)  # type: ignore[assignment]
             world.keep(kept)
         if not len(alive):

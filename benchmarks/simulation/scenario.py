@@ -34,7 +34,7 @@ class Scenario:
     noise         standard deviation of the logarithm of the error rate, wandering with a memory of 30 s: shared by both sides,
                   a fifth of it for each side alone; a quarter of all that for latency
     daily         relative amplitude of a slow wave in traffic and errors
-    outage        error share of both sides for a minute, from two fifths of the way on
+    outage        error share of both sides for a minute, from two fifths of the way on (adaptive: once half is exposed)
     heavy         share of all traffic that one user makes whose every request fails
     """
 

@@ -55,6 +55,15 @@ def test_an_outage_does_not_teach_what_bursts_are_like():
     assert float(state.phi[0]) < 2.5
 
 
+def test_bursts_that_last_three_seconds_are_seen_in_spans_of_ten():
+    """Six errors over three seconds: within one second they look like bursts of two and a half."""
+    errors = np.zeros(12_000)
+    for start in RNG.integers(0, 11_990, 600):
+        for when in RNG.integers(0, 3, 6):
+            errors[start + when] += 1
+    assert learned(errors) == pytest.approx(5.5, rel=0.25)
+
+
 def test_no_cluster_is_believed_to_be_larger_than_twenty():
     errors = np.zeros(3000)
     errors[::100] = 90

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from tidegate.core.overdue import Overdue, observe
+from tidegate.core.overdue import Overdue, Usual, observe
 
-LIMIT = np.asarray(2.0)
+SLOW = Usual(np.asarray(2.0), np.asarray(1e9))
+"""Two seconds are the limit, and the mean is not known: only the first bound counts."""
+QUICK = Usual(np.asarray(0.4), np.asarray(0.05))
 
 
-def run(begun: list[float], finished: list[float], span: float = 1.0) -> list[float]:
+def run(begun: list[float], finished: list[float], span: float = 1.0, usual: Usual = SLOW) -> list[float]:
     state, grown = Overdue.blank(()), []
     for b, f in zip(begun, finished, strict=True):
-        state, growth = observe(state, np.array([b, 10.0]), np.array([f, 10.0]), span, LIMIT)
+        state, growth = observe(state, np.array([b, 10.0]), np.array([f, 10.0]), span, usual)
         grown.append(float(growth[0]))
         assert float(growth[1]) == 0, "the other side finishes all"
     return grown
@@ -48,6 +50,15 @@ def test_a_limit_beyond_what_is_remembered_is_taken_as_that_far_back():
     state = Overdue.blank(())
     total = 0.0
     for _ in range(80):
-        state, growth = observe(state, np.array([1.0, 0.0]), np.zeros(2), 1.0, np.asarray(np.inf))
+        state, growth = observe(state, np.array([1.0, 0.0]), np.zeros(2), 1.0, Usual(np.asarray(1e9), np.asarray(1e9)))
         total += float(growth[0])
     assert total == 80 - 63
+
+
+def test_with_quick_requests_a_fifth_that_hangs_is_seen_at_once():
+    """100 begun, 80 finished: 20 in flight, where 5 and a bit of luck are usual."""
+    assert run([100] * 3, [80] * 3, usual=QUICK) == [20 - (5 + 4 * 5**0.5 + 2), 20, 20]
+
+
+def test_what_is_in_flight_of_right_is_not_overdue():
+    assert run([100] * 5, [94, 101, 98, 103, 99], usual=QUICK) == [0] * 5

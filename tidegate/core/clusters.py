@@ -1,12 +1,12 @@
 """Bad outcomes come in bursts: a pool runs dry, a user retries, a garbage collection stops a task for a second.
 
 Counted as independent, a burst of three is three times too strong an evidence. The size of clusters is taken from the
-baseline's own past: the variance of its counts per second about their local mean, over what independent requests would
-have,
+baseline's own past: the variance of its counts about their local mean, over what independent requests would have,
 
-    phi = sum (e - n p)^2 / sum e (1 - p)        p = the bad share of the last minute, before this second
+    phi = sum (e - n p)^2 / sum e (1 - p)        p = the bad share of the time before
 
-between 1 and 20, and each block's evidence is raised to 1/phi. That is a heuristic that simulation has to bear out (a
+between 1 and 20, and each block's evidence is raised to 1/phi. Counts are taken over one second and over ten, and the larger
+phi holds, for a burst may last longer than a second. That is a heuristic that simulation has to bear out (a
 quasi-likelihood, as in McCullagh and Nelder, section 9); the guaranteed alpha is that of independent requests.
 """
 
@@ -18,9 +18,14 @@ import numpy as np
 
 from tidegate.core.evalue import Array, Flags
 
-SECOND = 0.999
-LOCAL = 60.0
-"""Over how many seconds the local mean forgets."""
+SPANS = np.array([[0.999], [9.999]])
+"""Seconds over which is counted, a hair less so that ticks add up to them."""
+LOCAL = np.array([[60.0], [10.0]])
+"""Over how many seconds the local mean forgets: the long span has hardly more than the span before as its reference, or the
+wandering of a whole day would pass for bursts."""
+_KEPT = np.exp(-SPANS / LOCAL)
+_OWN = 1 + (1 - _KEPT) / (1 + _KEPT)
+"""The reference is a mean of few: its own variance is in the difference, too."""
 MOST = 20.0
 PRIOR_PHI, PRIOR_WEIGHT = 1.3, 5.0
 """What is believed before any burst was seen, and how many bad outcomes that belief is worth."""
@@ -28,7 +33,7 @@ PRIOR_PHI, PRIOR_WEIGHT = 1.3, 5.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Clusters:
-    """The second that is being counted, the local mean, and the two sums. The last axis holds the outcomes."""
+    """The spans that are being counted, the local means, and the two sums. The last axes hold the spans and the outcomes."""
 
     span: Array
     n: Array
@@ -40,23 +45,24 @@ class Clusters:
 
     @classmethod
     def blank(cls, shape: tuple[int, ...]) -> Clusters:
-        return cls(np.zeros((*shape[:-1], 1)), *(np.zeros(shape) for _ in range(6)))
+        """`shape` ends with the number of outcomes."""
+        both = (*shape[:-1], len(SPANS), shape[-1])
+        return cls(np.zeros((*both[:-1], 1)), *(np.zeros(both) for _ in range(6)))
 
     @property
     def phi(self) -> Array:
         raw = (self.squares + PRIOR_PHI * PRIOR_WEIGHT) / (self.expected + PRIOR_WEIGHT)
-        clipped: Array = np.minimum(np.maximum(raw, 1.0), MOST)
+        clipped: Array = np.minimum(np.maximum(raw.max(axis=-2), 1.0), MOST)
         return clipped
 
 
 def observe(clusters: Clusters, n: Array, e: Array, span: float, *, calm: Flags) -> Clusters:
-    """Counts one tick of the baseline. Ticks shorter than a second are added up to one. While the baseline is not `calm`,
-    as in an outage, it says nothing about bursts."""
-    n, e, whole = clusters.n + n, clusters.e + e, clusters.span + span
-    full = whole >= SECOND
+    """Counts one tick of the baseline. While the baseline is not `calm`, as in an outage, it says nothing about bursts."""
+    n, e, whole = clusters.n + n[..., None, :], clusters.e + e[..., None, :], clusters.span + span
+    full = whole >= SPANS
+    learns = full & calm[..., None, :]
     kept = np.exp(-whole / LOCAL)
     p = clusters.local_e / np.maximum(clusters.local_n, 1.0)
-    learns = full & calm
     counts = learns & (clusters.local_n > 0)
     return replace(
         clusters,
@@ -65,7 +71,7 @@ def observe(clusters: Clusters, n: Array, e: Array, span: float, *, calm: Flags)
         e=np.where(full, 0.0, e),
         local_n=np.where(learns, clusters.local_n * kept + n, clusters.local_n),
         local_e=np.where(learns, clusters.local_e * kept + e, clusters.local_e),
-        squares=clusters.squares + np.where(counts, (e - n * p) ** 2, 0.0),
+        squares=clusters.squares + np.where(counts, (e - n * p) ** 2 / _OWN, 0.0),
         expected=clusters.expected + np.where(counts, e * (1 - p), 0.0),
     )
 

@@ -30,9 +30,9 @@ from tidegate.core.comparison_input import Counts, Tick
 from tidegate.core.comparison_settings import BASE, LIMITS, Settings
 from tidegate.core.evalue import Array, Block, Flags, Margin, Point
 from tidegate.core.history import CALM, History
-from tidegate.core.latency_comparison import ENOUGH, Limits, at, gather, seconds_at, shares_at, slower_than
+from tidegate.core.latency_comparison import ENOUGH, UNKNOWN, Limits, at, gather, seconds_at, shares_at, slower_than
 from tidegate.core.mixture import NEVER, SIZES, Calendar, Prior, Stake
-from tidegate.core.overdue import Overdue
+from tidegate.core.overdue import Overdue, Usual
 from tidegate.core.past_comparison import Fresh, Past
 from tidegate.core.plug_in import PlugIn
 from tidegate.core.sample_ratio import SampleRatio
@@ -110,7 +110,7 @@ def begin(settings: Settings, history: History, prior: Prior) -> State:
 
 def _with_room(history: Clusters, outcomes: int) -> Clusters:
     """The history's clusters, and blank ones for users' own metrics. The second that was open is dropped."""
-    blank = Clusters.blank((*history.n.shape[:-1], outcomes))
+    blank = Clusters.blank((*history.n.shape[:-2], outcomes))
     for name in ("local_n", "local_e", "squares", "expected"):
         getattr(blank, name)[..., :BASE] = getattr(history, name)
     return blank
@@ -258,10 +258,10 @@ def _in_order(settings: Settings, limits: Array, shares: Array | float) -> Array
 
 def _look_for_overdue(state: State, tick: Tick) -> tuple[Overdue, Array]:
     slowest = state.limits.edges[..., 0, -1]
-    limit = np.where(state.limits.known[..., 0], seconds_at(state.settings.shift.edges(slowest)[0]), np.inf)
+    limit = np.where(state.limits.known[..., 0], seconds_at(state.settings.shift.edges(slowest)[0]), UNKNOWN)
     begun = np.stack([tick.candidate.begun, tick.baseline.begun], axis=-1)
     finished = np.stack([tick.candidate.finished, tick.baseline.finished], axis=-1)
-    return overdue.observe(state.overdue, begun, finished, tick.span, limit)
+    return overdue.observe(state.overdue, begun, finished, tick.span, Usual(limit, state.limits.mean[..., 0]))
 
 
 def _outcomes(state: State, tick: Tick, grown: Array) -> tuple[Block, Point]:

@@ -23,6 +23,9 @@ ENOUGH = 200.0
 
 Bins = NDArray[np.int64]
 _EDGES = np.array(EDGES, dtype=np.float64)
+_MIDDLES = np.append((_EDGES[:-1] + _EDGES[1:]) / 2, _EDGES[-1])
+UNKNOWN = 1e9
+"""Seconds: longer than any request."""
 
 
 @lru_cache(maxsize=64)
@@ -78,11 +81,14 @@ class Limits:
     bins: Array  # (..., histograms, bins)
     edges: Bins  # (..., histograms, quantiles)
     known: NDArray[np.bool_]  # (..., histograms)
+    mean: Array  # (..., histograms) in seconds; infinite while not known
 
     @classmethod
     def of(cls, bins: Array) -> Limits:
         known = bins.sum(axis=-1) >= ENOUGH
-        return cls(np.where(known[..., None], 0.0, bins), quantile_edges(bins), known)
+        total = np.maximum(bins.sum(axis=-1), 1.0)
+        mean = np.where(known, (bins * _MIDDLES).sum(axis=-1) / total / 1e6, UNKNOWN)
+        return cls(np.where(known[..., None], 0.0, bins), quantile_edges(bins), known, mean)
 
 
 def gather(limits: Limits, baseline: Array) -> Limits:
@@ -90,7 +96,8 @@ def gather(limits: Limits, baseline: Array) -> Limits:
     if limits.known.all():
         return limits
     after = Limits.of(limits.bins + np.where(limits.known[..., None], 0.0, baseline))
-    return Limits(after.bins, np.where(limits.known[..., None], limits.edges, after.edges), after.known | limits.known)
+    edges = np.where(limits.known[..., None], limits.edges, after.edges)
+    return Limits(after.bins, edges, after.known | limits.known, np.where(limits.known, limits.mean, after.mean))
 
 
 def shares_at(bins: Array, edges: Bins) -> Array:

@@ -1,9 +1,13 @@
 """Requests begun and not finished: a candidate that hangs must not be a candidate without data.
 
-Only finished requests have a latency. So those that were begun longer ago than the baseline's p99.9 and are not finished
-count as slow ones. Nobody follows single requests: of `B(t - x)` begun before the limit and `F(t)` finished by now, at least
-`B(t - x) - F(t)` are overdue. The *change* of this stock is what a tick counts, on both sides alike; when an overdue request
-ends after all, it leaves the stock and appears in the histogram as a slow one, and so is counted once.
+Only finished requests have a latency. So those in flight for longer than the baseline's p99.9 count as slow ones. Nobody
+follows single requests; what is known is how many each side began and finished. Two bounds from below, the larger holds:
+
+    B(t - x) - F(t)                      begun before the limit, less all that finished: right also where x is many ticks
+    in flight - (y + 4 sqrt(y) + 2)      y = rate times the baseline's mean latency, what is in flight of right (Little 1961)
+
+The *change* of this stock is what a tick counts, on both sides alike; when an overdue request ends after all, it leaves the
+stock and appears in the histogram as a slow one, and so is counted once.
 """
 
 from __future__ import annotations
@@ -33,15 +37,26 @@ class Overdue:
         return cls(np.zeros((*both, REMEMBERED)), np.zeros(REMEMBERED), np.zeros(both), np.zeros(both))
 
 
-def observe(overdue: Overdue, begun: Array, finished: Array, span: float, limit: Array) -> tuple[Overdue, Array]:
-    """The stock after this tick, and how much it grew (or fell) on each side. `limit`: the baseline's p99.9 in seconds."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Usual:
+    """The baseline's p99.9 and its mean latency, in seconds. Unknown: infinite, and nothing is overdue for long."""
+
+    limit: Array
+    mean: Array
+
+
+def observe(overdue: Overdue, begun: Array, finished: Array, span: float, usual: Usual) -> tuple[Overdue, Array]:
+    """The stock after this tick, and how much it grew (or fell) on each side."""
     older = overdue.older + overdue.begun[..., -1] - finished
     # Who counts from the middle of the day sees requests end that he never saw begin.
     older = np.maximum(older, -overdue.begun[..., :-1].sum(axis=-1) - begun)
     newest = np.concatenate([begun[..., None], overdue.begun[..., :-1]], axis=-1)
     spans = np.concatenate([[span], overdue.spans[:-1]])
     age = np.cumsum(spans) - spans  # seconds that surely went by since the last request of that tick
-    late = (age >= limit[..., None]) & (spans > 0)
+    late = (age >= usual.limit[..., None]) & (spans > 0)
     late[..., -1] = True
-    stock = np.maximum(older + (newest * late[..., None, :]).sum(axis=-1), 0.0)
+    surely = older + (newest * late[..., None, :]).sum(axis=-1)
+    rightly = np.maximum(begun, overdue.begun[..., 0]) / span * usual.mean[..., None]
+    flying = older + newest.sum(axis=-1) - (rightly + 4 * np.sqrt(rightly) + 2)
+    stock = np.maximum(np.maximum(surely, flying), 0.0)
     return Overdue(newest, spans, older, stock), stock - overdue.stock

@@ -1,0 +1,139 @@
+"""The tables that a run prints: false rollbacks, harm against the floor and against the field, the harm budget, targets."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.simulation.plan import ADAPTIVE, LINEAR
+
+if TYPE_CHECKING:
+    from benchmarks.simulation.run import Outcome
+
+OURS = "Tidegate"
+LARGE = 0.05
+
+
+def print_tables(console: Console, outcomes: Sequence[Outcome]) -> None:
+    print_false(console, outcomes)
+    print_harm(console, outcomes)
+    print_field(console, outcomes)
+    print_targets(console, outcomes)
+
+
+def _sum(outcomes: Sequence[Outcome], key: Callable[[Outcome], object]) -> dict[object, list[Outcome]]:
+    groups: dict[object, list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        groups[key(outcome)].append(outcome)
+    return groups
+
+
+def _harmed(group: Sequence[Outcome]) -> np.ndarray:
+    return np.concatenate([outcome.harmed for outcome in group])
+
+
+def _false(group: Sequence[Outcome]) -> tuple[int, int]:
+    return sum(o.found for o in group), sum(o.rollouts for o in group)
+
+
+def print_false(console: Console, outcomes: Sequence[Outcome]) -> None:
+    """Rollbacks of harmless candidates, of how many rollouts, by family and rate."""
+    harmless = [o for o in outcomes if o.harmless]
+    rates = sorted({o.rate for o in harmless})
+    for method in sorted({o.method for o in harmless}, key=lambda m: (m != OURS, m)):
+        table = Table("family", *(f"{rate:g} rps" for rate in rates), title=f"False rollbacks: {method}", title_justify="left")
+        mine = _sum([o for o in harmless if o.method == method], lambda o: (o.scenario, o.rate))
+        for scenario in dict.fromkeys(o.scenario for o in harmless if o.method == method):
+            cells = [_false(mine.get((scenario, rate), [])) for rate in rates]
+            table.add_row(scenario, *(f"{found} of {total}" if total else "" for found, total in cells))
+        console.print(table)
+
+
+def print_harm(console: Console, outcomes: Sequence[Outcome]) -> None:
+    """Harmed requests of a bad candidate: mean, 95th percentile, share found, and the multiple of the floor."""
+    bad = [o for o in outcomes if not o.harmless and o.method == OURS]
+    rates = sorted({o.rate for o in bad})
+    for plan in dict.fromkeys(o.plan for o in bad):
+        table = Table("fault", *(f"{rate:g} rps" for rate in rates), title=f"Harmed requests: {plan}", title_justify="left")
+        groups = _sum([o for o in bad if o.plan == plan], lambda o: (o.scenario, o.rate))
+        for scenario in dict.fromkeys(o.scenario for o in bad if o.plan == plan):
+            table.add_row(scenario, *(_cell(groups.get((scenario, rate), [])) for rate in rates))
+        console.print(table)
+    console.print("mean / p95 of harmed requests; x: of the floor; %: share found when not all; s: median seconds to detect\n")
+
+
+def _cell(group: Sequence[Outcome]) -> str:
+    if not group:
+        return ""
+    harmed, (found, total) = _harmed(group), _false(group)
+    when = [second for o in group for second in o.when]
+    said = f"{harmed.mean():.1f}/{np.quantile(harmed, 0.95):.0f}" if harmed.any() else ""
+    said += f" {harmed.mean() / group[0].floor:.2f}x" if group[0].floor and group[0].plan == LINEAR.name else ""
+    said += f" {np.median(when):.0f}s" if when else ""
+    return said + (f" {found / total:.0%}" if found < total else "")
+
+
+def _is_from_start(o: Outcome) -> bool:
+    return not o.harmless and o.fault >= LARGE and not any(word in o.scenario for word in ("middle", "late", "outage"))
+
+
+def ratios_to_floor(outcomes: Sequence[Outcome], rate: float) -> list[float]:
+    """Of every large error fault under the linear plan."""
+    groups = _sum(
+        [o for o in outcomes if o.method == OURS and o.plan == LINEAR.name and o.rate == rate and o.fault >= LARGE and o.floor],
+        lambda o: o.scenario,
+    )
+    return [float(_harmed(group).mean() / group[0].floor) for group in groups.values() if group[0].floor]
+
+
+def print_field(console: Console, outcomes: Sequence[Outcome]) -> None:
+    """Geometric means over the large faults from the start: what each method harms for each request that we harm."""
+    rates = sorted({o.rate for o in outcomes})
+    table = Table(
+        "method", *(f"{rate:g} rps" for rate in rates), title="Harm for each request that Tidegate harms", title_justify="left"
+    )
+    bad = [o for o in outcomes if _is_from_start(o)]
+    mine = _sum([o for o in bad if o.method == OURS and o.plan == LINEAR.name], lambda o: (o.scenario, o.rate))
+    for method in dict.fromkeys(o.method for o in bad if o.method != OURS):
+        theirs = _sum([o for o in bad if o.method == method], lambda o: (o.scenario, o.rate))
+        cells = []
+        for rate in rates:
+            pairs = [(theirs[key], mine[key]) for key in theirs if key in mine and key[1] == rate]  # type: ignore[index]
+            both = [np.log(_harmed(t).mean() / max(_harmed(m).mean(), 0.1)) for t, m in pairs]
+            cells.append(f"{np.exp(np.mean(both)):.0f}" if both else "")
+        table.add_row(method, *cells)
+    console.print(table)
+
+
+def print_targets(console: Console, outcomes: Sequence[Outcome]) -> None:
+    """COMPARISON.md section 5, and where this run stands."""
+    mine = [o for o in outcomes if o.method == OURS]
+    table = Table("target", "wanted", "this run", title="Targets", title_justify="left")
+    strict = [
+        o for o in mine
+        if o.harmless and not any(word in o.scenario for word in ("outage", "margin", "heavy", "noisier", "5 over 3"))
+    ]  # fmt: skip
+    found, total = _false(strict)
+    table.add_row("false rollbacks: healthy, noisy, daily, +5 % slower, bursts", "<= 0.1 %", f"{found} of {total}")
+    ratios = {rate: ratios_to_floor(outcomes, rate) for rate in sorted({o.rate for o in mine})}
+    said = ", ".join(f"{np.exp(np.mean(np.log(found))):.2f} at {rate:g}" for rate, found in ratios.items() if found)
+    table.add_row("harm against the floor, faults of 5 % and more, geometric mean", "<= 1.5", said)
+    starts = [o for o in mine if _is_from_start(o) and o.plan == ADAPTIVE.name and 100 <= o.rate <= 10_000]
+    by_rate = _sum(starts, lambda o: (o.scenario, o.rate))
+    if by_rate:
+        means = [_harmed(group).mean() for group in by_rate.values()]
+        tails = [np.quantile(_harmed(group), 0.95) for group in by_rate.values()]
+        table.add_row(
+            "harm budget 10, from the start, 100 to 10,000 rps",
+            "<= 12 mean, <= 20 p95",
+            f"{max(means):.1f} mean, {max(tails):.1f} p95",
+        )
+    outage = [o for o in mine if o.harmless and "outage" in o.scenario and o.rate >= 10]
+    found, total = _false(outage)
+    table.add_row("shared outage blamed, >= 10 rps", "<= 1 %", f"{found} of {total}")
+    console.print(table)
