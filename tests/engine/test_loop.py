@@ -226,3 +226,18 @@ def test_every_decision_is_recorded_once_with_its_figures(world: World) -> None:
     ]
     shift = next(event.told for event in world.store.events(rollout="web-2") if event.told.kind == "shift")
     assert {"wanted", "applied", "guards", "harm", "sides"} <= set(shift.facts)
+
+
+def test_a_rollback_that_is_asked_for_twice_is_one(world: World) -> None:
+    world.serving()
+    world.deploy("v2")
+    world.run_until("completed")
+    first = world.orders.rollback("web", "ann")
+    world.run(1)
+    again = world.orders.rollback("web", "bob")
+    assert first.rollout is not None
+    assert again.rollout is not None
+    assert (again.rollout.id, again.new) == (first.rollout.id, False)
+    assert world.run_until("completed").id == first.rollout.id
+    world.run(5)
+    assert world.router.applied("web").stable == "v1"

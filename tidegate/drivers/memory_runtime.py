@@ -11,8 +11,8 @@ MemoryRuntime(runtime.world)                   the next controller: adopts what 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from signal import SIGKILL, SIGTERM, Signals
 
 from tidegate.core.errors import Refused, Unreachable
@@ -32,6 +32,7 @@ class Pretended:
     group: Group
     ended: str | None = None
     words: str = ""
+    instance: str = ""
 
 
 @dataclass(slots=True)
@@ -85,7 +86,12 @@ class MemoryWorld:
 
     def load(self) -> tuple[list[Record], float]:
         self._checks.clear()
-        return list(self.notes.values()), self._clock
+        living = {one.instance: pid for pid, one in self.processes.items() if one.ended is None}
+        records = [_found_again(record, living) for record in self.notes.values()]
+        known = {record.process.pid for record in records if record.process is not None}
+        for pid in set(living.values()) - known:
+            self.processes[pid].ended = f"by signal {SIGKILL.name}"
+        return records, self._clock
 
     def save(self, record: Record) -> None:
         if self.disk_full:
@@ -110,7 +116,7 @@ class MemoryWorld:
         if record.group in self.cannot_run:
             raise Refused(self.cannot_run[record.group], "Correct tasks.command.")
         pid = len(self.processes) + 1
-        self.processes[pid] = process = Pretended(record.id, record.group)
+        self.processes[pid] = process = Pretended(record.id, record.group, instance=record.instance)
         if record.group in self.broken:
             process.ended, process.words = "with exit code 1", self.broken[record.group]
         return Identity(pid, pid, "memory")
@@ -160,6 +166,16 @@ class MemoryWorld:
     def clear(self) -> None:
         for process in self.processes.values():
             process.ended = process.ended or f"by signal {SIGTERM.name}"
+
+
+def _found_again(record: Record, living: Mapping[str, int]) -> Record:
+    """With the process that its intent led to, when the controller did not come to note it."""
+    if record.process is not None or record.state is not TaskState.STARTING or not record.managed:
+        return record
+    pid = living.get(record.instance)
+    if pid is None:
+        return replace(record, state=TaskState.DEAD, why="its start was interrupted")
+    return replace(record, process=Identity(pid, pid, "memory"))
 
 
 class MemoryRuntime(Keeper):

@@ -231,6 +231,9 @@ class Orders:
 
     def _abort_for_rollback(self, running: Held, by: str, to: str | None, reason: str) -> Deployed:
         rollout = running.rollout
+        if not rollout.plan.guarded and to in (None, rollout.candidate):
+            # It is a way back itself: asked for twice, it must not lead forth again.
+            return Deployed(rollout, False, f"{rollout.id} is already bringing {rollout.candidate} back.")
         if to not in (None, rollout.baseline):
             raise Conflict(
                 f"{rollout.subject} has a rollout in flight ({rollout.id}); it can only go back to {rollout.baseline}.",
