@@ -17,7 +17,7 @@ from tidegate.core.harm import Harm
 from tidegate.core.rollout import HookSeen, Phase, Rollout
 from tidegate.core.service import Service
 from tidegate.core.setting import Applied
-from tidegate.core.verdict import GOOD, GuardSeen, Verdict
+from tidegate.core.verdict import GOOD, GuardSeen, Verdict, combine
 from tidegate.drivers.memory_router import MemoryRouter
 from tidegate.drivers.memory_runtime import MemoryRuntime
 from tidegate.engine.catalog import Catalog
@@ -26,7 +26,7 @@ from tidegate.engine.loop import Loop
 from tidegate.engine.orders import Orders
 from tidegate.engine.traffic import TrafficLever
 from tidegate.engine.view import Figures
-from tidegate.engine.watcher import Look, Watcher
+from tidegate.engine.watcher import Watcher
 from tidegate.ports import Held, ServiceRecord
 from tidegate.settings import Settings
 from tidegate.store.store import SqlStore
@@ -53,6 +53,20 @@ class Line:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Stands for engine.watcher.Look."""
+
+    gate: Verdict
+    guards: tuple[GuardSeen, ...]
+    figures: dict[str, Figures]
+    served: float | None
+
+    @property
+    def verdict(self) -> Verdict:
+        return combine(self.gate, self.guards)
+
+
 class SettableWatcher(Watcher):
     """Sees what the test tells it to see."""
 
@@ -68,10 +82,10 @@ class SettableWatcher(Watcher):
     def look(self, *_: Any, **__: Any) -> None:
         pass
 
-    def of(self, *_: Any, **__: Any) -> Look:
-        return Look(self.gate, self.guards, self.sides, self.served)
+    def of(self, *_: Any, **__: Any) -> Any:
+        return Shown(self.gate, self.guards, self.sides, self.served)
 
-    def seen(self, rollout: str) -> Look | None:
+    def seen(self, rollout: str) -> Any:
         return self.of()
 
     def harm(self, held: Held, after: Rollout, applied: Applied, now: datetime) -> Harm:
@@ -163,8 +177,8 @@ class House:
         return found[-lines:] if lines else []
 
     def _follow_logs(self, service: str, version: str | None, task: str | None, lines: int) -> Iterator[Line | None]:
-        yield from self._read_logs(service, version, task, lines)
         told = len(self.said)
+        yield from self._read_logs(service, version, task, lines)
         while True:
             new, told = self.said[told:], len(self.said)
             yield from new

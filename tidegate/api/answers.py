@@ -84,7 +84,7 @@ class Harm(TypedDict):
     rescued: int
     seen: int
     rate: float | None
-    baseline_requests: int
+    baseline_finished: int
     baseline_failed: int
     baseline_rate: float | None
     most: str

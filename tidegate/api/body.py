@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import NoneType
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
@@ -91,6 +92,11 @@ def body_of(kind: type[D]) -> Callable[[RawBody], D]:
     """A dependency that gives the body as this document. No body at all is an empty mapping."""
 
     def document(raw: RawBody) -> D:
-        return read(kind, raw.read("the request") if raw.content.strip() else {}, "the request")
+        content = raw.read("the request") if raw.content.strip() else {}
+        if not isinstance(content, dict):
+            kinds = {list: "a list", str: "a text", NoneType: "empty"}
+            found = kinds.get(type(content), "a single value")
+            raise Invalid(f"The request is {found}, not a mapping of keys.", f"It takes {', '.join(kind.model_fields)}.")
+        return read(kind, content, "the request")
 
     return document
