@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import socket
+import threading
 import urllib.parse
 from pathlib import Path
 from typing import Any
-
-import httpx2
 
 from tidegate.core.errors import Unreachable
 from tidegate.drivers.envoy.bootstrap import ADMIN_SOCKET
 
 
 class Admin:
+    """One connection, kept: a look is made every second. It is opened again when Envoy was restarted."""
+
     def __init__(self, run_dir: Path, timeout: float = 2.0) -> None:
         self._socket = run_dir / ADMIN_SOCKET
-        # One connection, kept: a look is made every second. It is opened again when Envoy was restarted.
-        transport = httpx2.HTTPTransport(uds=str(self._socket), limits=httpx2.Limits(max_keepalive_connections=1))
-        self._client = httpx2.Client(transport=transport, base_url="http://envoy", timeout=timeout)
+        self._connection = _UnixConnection(self._socket, timeout)
+        self._alone = threading.Lock()
 
     def close(self) -> None:
-        self._client.close()
+        with self._alone:
+            self._connection.close()
 
     def get(self, path: str, **query: str) -> str:
         return self._ask("GET", path, query)
@@ -33,31 +36,45 @@ class Admin:
         except ValueError as error:
             raise Unreachable(f"Envoy answered {path} with something that is not JSON.") from error
 
-    def post(self, path: str) -> str:
-        return self._ask("POST", path, {})
-
     def _ask(self, method: str, path: str, query: dict[str, str]) -> str:
         url = f"{path}?{urllib.parse.urlencode(query)}" if query else path
+        with self._alone:
+            try:
+                status, text = self._once(method, url)
+            except (OSError, http.client.HTTPException) as error:
+                raise Unreachable(f"Envoy does not answer on {self._socket}: {error or type(error).__name__}.") from error
+        if status != http.client.OK:
+            raise Unreachable(f"Envoy answered {path} with status {status}.")
+        return text
+
+    def _once(self, method: str, url: str) -> tuple[int, str]:
+        kept = self._connection.sock is not None
         try:
-            answer = self._client.request(method, url)
-        except httpx2.RemoteProtocolError:
-            return self._ask_again(method, url)  # the kept connection had ended: Envoy was restarted
-        except (httpx2.HTTPError, OSError) as error:
-            raise _unreachable(self._socket, error) from error
-        return _checked(path, answer)
+            self._connection.request(method, url)
+            answer = self._connection.getresponse()
+            return answer.status, answer.read().decode(errors="replace")
+        except (ConnectionError, http.client.HTTPException):
+            self._connection.close()
+            if not kept:
+                raise
+            return self._once(method, url)  # the kept connection had ended: Envoy was restarted
+        except BaseException:
+            self._connection.close()
+            raise
 
-    def _ask_again(self, method: str, url: str) -> str:
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path, timeout: float) -> None:
+        super().__init__("envoy", timeout=timeout)
+        self._path = path
+        self._patience = timeout
+
+    def connect(self) -> None:
+        plain = socket.socket(socket.AF_UNIX)
+        plain.settimeout(self._patience)
         try:
-            return _checked(url, self._client.request(method, url))
-        except (httpx2.HTTPError, OSError) as error:
-            raise _unreachable(self._socket, error) from error
-
-
-def _checked(path: str, answer: httpx2.Response) -> str:
-    if answer.status_code != httpx2.codes.OK:
-        raise Unreachable(f"Envoy answered {path} with status {answer.status_code}.")
-    return answer.text
-
-
-def _unreachable(socket: Path, error: Exception) -> Unreachable:
-    return Unreachable(f"Envoy does not answer on {socket}: {str(error) or type(error).__name__}.")
+            plain.connect(str(self._path))
+        except OSError:
+            plain.close()
+            raise
+        self.sock = plain

@@ -19,6 +19,7 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import IO
 
 import psutil
 import structlog
@@ -35,6 +36,7 @@ BOOTSTRAP = "bootstrap.json"
 
 _LONGEST_SOCKET = 107  # bytes of a unix socket's path
 _ADOPT_WITHIN = 2.0  # seconds
+_KILL_WITHIN = timedelta(seconds=5)
 _LARGEST_LOG = 10_000_000
 _CLOCK_SLACK = 2.0  # start times are reckoned from the time of boot, which the kernel tells in whole seconds
 
@@ -88,27 +90,45 @@ class EnvoyProcess:
         if self.alive():
             return
         self.lay_out()
+        deadline = time.monotonic() + _ADOPT_WITHIN
+        while not self._start_or_adopt():
+            if time.monotonic() > deadline:
+                raise Unreachable(
+                    f"An Envoy runs in {self.run_dir}, but does not answer, and nothing says which process it is.",
+                    f"Find it by: fuser {self.run_dir / LOCK}. It is tried again by itself.",
+                )
+            time.sleep(0.02)
+
+    def _start_or_adopt(self) -> bool:
+        """Starts one when nobody has the lock. Else notes who has it, for its starter may have died before he could:
+        the admin socket tells."""
         with (self.run_dir / LOCK).open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                self._adopt()
-            else:
+            if _take(lock):
                 self._spawn(lock.fileno())
+                return True
+        pid = _listening_on(self.run_dir / ADMIN_SOCKET)
+        if pid is not None:
+            self._note(pid)
+        return self.alive()
 
     def stop(self, grace: timedelta = timedelta(seconds=5)) -> None:
         """Ends Envoy, with SIGKILL when it has not ended within the grace."""
+        self._signal(signal.SIGTERM)
+        if not self._ended(within=grace):
+            self.kill()
+
+    def kill(self) -> None:
+        """Ends Envoy at once."""
+        self._signal(signal.SIGKILL)
+        if not self._ended(within=_KILL_WITHIN):
+            found = self._running()
+            raise Unreachable(f"Envoy does not end: {found}.", "Look what its process waits for, and end it yourself.")
+
+    def _signal(self, number: signal.Signals) -> None:
         found = self._running()
-        if found is None:
-            return
-        for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, timedelta(seconds=5))):
-            try:
+        if found is not None:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(found.pid, number)
-            except ProcessLookupError:
-                return
-            if self._ended(within=patience):
-                return
-        raise Unreachable(f"Envoy, process {found.pid}, does not end.", "Look what it waits for, and end it yourself.")
 
     def last_words(self, lines: int = 5) -> str:
         """The end of its log, for when it does not start."""
@@ -124,12 +144,22 @@ class EnvoyProcess:
         return running(self.run_dir)
 
     def _ended(self, within: timedelta) -> bool:
+        """Waits until it is gone with all its threads: the lock tells."""
         deadline = time.monotonic() + within.total_seconds()
-        while self._running() is not None:
+        while self._running() is not None or not self._is_free():
             if time.monotonic() > deadline:
                 return False
-            time.sleep(0.02)
+            time.sleep(0.01)
         return True
+
+    def _is_free(self) -> bool:
+        if self._child is not None and self._child.poll() is None:
+            return False
+        try:
+            with (self.run_dir / LOCK).open("w") as lock:
+                return _take(lock)
+        except FileNotFoundError:
+            return True
 
     def lay_out(self) -> None:
         """Writes what Envoy reads at its start, where it does not lie there yet."""
@@ -169,20 +199,6 @@ class EnvoyProcess:
             return  # it ended at once; its log says why
         Files(self.run_dir).put(RECORD, json.dumps(record) + "\n")
 
-    def _adopt(self) -> None:
-        """Notes the Envoy that holds the lock, and whose starter died before it could. Its admin socket tells who it is."""
-        deadline = time.monotonic() + _ADOPT_WITHIN
-        while time.monotonic() < deadline:
-            pid = _listening_on(self.run_dir / ADMIN_SOCKET)
-            if pid is not None:
-                self._note(pid)
-                return
-            time.sleep(0.02)
-        raise Unreachable(
-            f"An Envoy runs in {self.run_dir}, but does not answer, and nothing says which process it is.",
-            f"Find it by: fuser {self.run_dir / LOCK}. It is tried again by itself.",
-        )
-
     def command(self) -> list[str]:
         """How Envoy is run."""
         workers = self._concurrency or os.cpu_count() or 1
@@ -201,6 +217,14 @@ class EnvoyProcess:
         if log.exists() and log.stat().st_size > _LARGEST_LOG:
             log.replace(log.with_suffix(".log.1"))
         return log
+
+
+def _take(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _raise_limits(pid: int) -> None:

@@ -108,7 +108,7 @@ def _ways(stickiness: Stickiness, salt: str) -> list[_Way]:
     if stickiness.cookie is not None:
         name = stickiness.cookie
         match = {"cookies": [{"name": name, "string_match": {"safe_regex": {"regex": _UUID}}}]}
-        pattern = rf'^(?:\C*?;)?\s*{name}="?({_UUID})"?\s*(?:;\C*)?$'
+        pattern = rf'^(?:\C*?;)??\s*{name}="?({_UUID})"?\s*(?:;\C*)?$'
         known = f"%DYNAMIC_METADATA({names.METADATA}:id)%"
         ways.append(_Way("cookie", match, "cookie", pattern, prefix + r"\1", known, filters=cookie_reading(name)))
     ways.append(_Way("visitor", {}, "x-request-id", "^", prefix, "%REQ(x-request-id)%", _set_cookie(stickiness)))

@@ -1,0 +1,150 @@
+"""A real Envoy with backends that fail on demand."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.backend import Backend
+from tests.support.client import Client
+from tidegate.core.exposure import Exposure
+from tidegate.core.service import Service
+from tidegate.core.tally import Tally
+from tidegate.drivers.envoy.process import EnvoyProcess
+from tidegate.drivers.envoy.router import EnvoyRouter
+from tidegate.ports import Applied, Endpoint, RouterReading, Routing, ServiceReading, Side, Slot
+
+_HEALTH = {"path": "/healthz", "interval": "200ms", "timeout": "1s", "healthy_after": 1, "unhealthy_after": 2}
+
+
+def free_port() -> int:
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        trial.bind(("127.0.0.1", 0))
+        port: int = trial.getsockname()[1]
+        return port
+
+
+def a_service(name: str = "web", *, port: int = 8080, tasks: dict[str, Any] | None = None, **more: Any) -> Service:
+    listener = {"port": port, "timeout": "5s"} | more.pop("listener", {})
+    given: dict[str, Any] = {"command": ["serve"], "health": _HEALTH} | (tasks or {})
+    return Service.model_validate({"service": name, "listener": listener, "tasks": given} | more)
+
+
+def side(version: str, *ports: int) -> Side:
+    return Side(version, tuple(Endpoint("127.0.0.1", port, f"{version}-{port}") for port in ports))
+
+
+@dataclass
+class Bench:
+    """One run directory with its Envoy, router and backends. Everything ends with the test."""
+
+    run_dir: Path
+    process: EnvoyProcess = field(init=False)
+    router: EnvoyRouter = field(init=False)
+    routings: dict[str, Routing] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._stack = ExitStack()
+        self.process = EnvoyProcess(self.run_dir, concurrency=2)
+        self.router = EnvoyRouter(self.run_dir)
+        self.port = free_port()
+
+    def start(self) -> None:
+        self.process.start()
+        self.seen()
+
+    def close(self) -> None:
+        self.router.close()
+        self.process.stop(timedelta(seconds=1))
+        self._stack.close()
+
+    def backend(self, version: str) -> Backend:
+        return self._stack.enter_context(Backend(version))
+
+    def client(self, port: int | None = None) -> Client:
+        return self._stack.enter_context(Client(port or self.port))
+
+    # --- routing ------------------------------------------------------------------------------------------------------
+
+    def web(self, **more: Any) -> Service:
+        return a_service(port=self.port, **more)
+
+    def route(self, *routings: Routing) -> None:
+        """Routes these and whatever was routed before under other names, and waits until it is in force."""
+        self.routings |= {routing.service.service: routing for routing in routings}
+        self.router.route(list(self.routings.values()))
+        for routing in routings:
+            self.applied(routing)
+
+    def applied(self, routing: Routing) -> None:
+        wanted = Applied(
+            routing.exposure,
+            routing.stable.version if routing.stable else "",
+            routing.slot.version if routing.slot else "",
+            routing.salt,
+        )
+        name = routing.service.service
+        self.until(lambda: self.router.look() is not None and self.router.applied(name) == wanted, f"{name} is {wanted}")
+
+    def expose(self, exposure: int, name: str = "web") -> None:
+        """Changes nothing but the weight."""
+        now = self.routings[name]
+        self.route(Routing(now.service, now.salt, now.stable, now.slot, Exposure(exposure)))
+
+    # --- seeing -------------------------------------------------------------------------------------------------------
+
+    def seen(self) -> RouterReading:
+        reading: RouterReading | None = None
+
+        def looks() -> bool:
+            nonlocal reading
+            reading = self.router.look()
+            return reading is not None
+
+        self.until(looks, "Envoy answers")
+        assert reading is not None
+        return reading
+
+    def reading(self, name: str = "web") -> ServiceReading:
+        """Two looks: histograms may lag by one."""
+        self.seen()
+        return self.seen().services[name]
+
+    def tally(self, slot: Slot, version: str, name: str = "web") -> Tally:
+        return self.reading(name).tallies.get((slot, version), Tally())
+
+    def candidate(self, version: str = "v2") -> Tally:
+        return self.tally(Slot.CANDIDATE, version)
+
+    def stable(self, version: str = "v1") -> Tally:
+        return self.tally(Slot.STABLE, version)
+
+    def healthy(self, *places: str) -> None:
+        """Waits until Envoy's own checks found every task of these clusters healthy."""
+
+        def all_healthy() -> bool:
+            status = self.router._admin.json("/clusters")["cluster_statuses"]
+            hosts = [host for cluster in status if cluster["name"] in places for host in cluster.get("host_statuses", ())]
+            return bool(hosts) and all(
+                host["health_status"].get("eds_health_status") == "HEALTHY"
+                and not host["health_status"].get("failed_active_health_check")
+                for host in hosts
+            )
+
+        self.until(all_healthy, f"{places} are healthy")
+
+    def until(self, holds: Callable[[], bool], what: str, seconds: float = 15) -> None:
+        deadline = time.monotonic() + seconds
+        while not holds():
+            if time.monotonic() > deadline:
+                pytest.fail(f"not within {seconds} s: {what}\n{self.process.last_words(20)}")
+            time.sleep(0.01)
