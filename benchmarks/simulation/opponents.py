@@ -1,8 +1,8 @@
 """What the field does, implemented with care from its documentation, in the same simulated world.
 
 All look at whole minutes of the candidate alone, except Kayenta, which compares. Each gets a threshold that a careful
-operator would choose for this service: 1 % of errors, or three times the usual where that is more; and one and a half times the usual p99.
-None of the delays of their metrics systems are counted (CloudWatch metrics of an ALB come a minute or two late).
+operator would choose for this service: 1 % of errors, or three times the usual where that is more; and one and a half times
+the usual p99. None of the delays of their metrics systems are counted (CloudWatch metrics of an ALB come minutes late).
 """
 
 from __future__ import annotations
@@ -124,8 +124,8 @@ class Kayenta(Rule):
 
     Source: Spinnaker, "How canary judgment works" and "Best practices" (at least 50 points a metric; a three-hour canary,
     judged hourly), and kayenta-judge: a metric is High when the lower end of the confidence interval (98 %) of the
-    Hodges-Lehmann shift is above a quarter of its estimate; with two groups of equal weight one High makes a score of 50, below any usual
-    marginal threshold. A metric without data is not judged.
+    Hodges-Lehmann shift is above a quarter of its estimate; with two groups of equal weight one High makes a score of 50, below
+    any usual marginal threshold. A metric without data is not judged.
     """
 
     name = "Kayenta 3 h"

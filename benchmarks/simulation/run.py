@@ -105,7 +105,7 @@ def quick() -> list[Task]:
     return found
 
 
-def full(use: Use) -> list[Task]:
+def full(use: Use, parts: int) -> list[Task]:
     """Harmless families many times over; faults often enough for a mean."""
     found = []
     for scenario in SCENARIOS:
@@ -113,8 +113,8 @@ def full(use: Use) -> list[Task]:
             continue
         for plan in PLANS:
             for rate in (1.0, 10.0, 100.0, 1000.0, 10_000.0):
-                parts = 4 if scenario.harmless else 1
-                found += [_ours(scenario, plan, rate, 200, part=part, use=use) for part in range(parts)]
+                repeats = parts if scenario.harmless else 1
+                found += [_ours(scenario, plan, rate, 200, part=part, use=use) for part in range(repeats)]
                 if use is Use.JUDGE and plan is LINEAR:
                     found += [Task(rule.name, scenario.name, plan.name, rate, 100, 0, use) for rule in rules()]
         if use is Use.JUDGE and not scenario.outage and not scenario.hangs:
@@ -135,7 +135,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--full", action="store_true", help="every family, rate and plan")
     parser.add_argument("--tune", action="store_true", help="the families and seeds on which the parameters were frozen")
-    parser.add_argument("--only", default="", help="only methods, scenarios or plans whose name holds this text")
+    parser.add_argument("--only", nargs="*", default=[], help="only tasks whose method, scenario and plan hold all these texts")
+    parser.add_argument("--parts", type=int, default=4, help="how often the harmless families are run, 200 rollouts each")
     parser.add_argument("--rates", default="", help="only these rates, as 10,100")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--save", type=Path, help="write all outcomes here as JSON lines")
@@ -145,8 +146,8 @@ def main() -> None:
     if given.load:
         print_tables(console, [Outcome(**json.loads(line)) for line in given.load.read_text().splitlines()])
         return
-    tasks = full(Use.TUNE) if given.tune else full(Use.JUDGE) if given.full else quick()
-    tasks = [task for task in tasks if given.only in f"{task.method} {task.scenario} {task.plan}"]
+    tasks = full(Use.TUNE, given.parts) if given.tune else full(Use.JUDGE, given.parts) if given.full else quick()
+    tasks = [task for task in tasks if all(text in f"{task.method} {task.scenario} {task.plan}" for text in given.only)]
     if given.rates:
         tasks = [task for task in tasks if task.rate in {float(rate) for rate in given.rates.split(",")}]
     print_tables(console, run(in_order(tasks), given.workers, console, given.save))
