@@ -36,7 +36,7 @@ class Glimpse:
     counts: Counts | None
     healthy: Mapping[Of, int] | None
     scraped: Scraped | None = None
-    pushed: Sequence[Measurement] = ()
+    pushed: Sequence[Measurement] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +45,21 @@ class AlarmBook:
     states: Mapping[str, AlarmState] = field(default_factory=dict)
     were_ok: frozenset[str] = frozenset()  # alarms that were OK once since this book began
 
-    def look(self, alarms: Sequence[AlarmFile], seen: Glimpse) -> tuple[AlarmBook, Mapping[str, AlarmSeen]]:
+    def look(self, alarms: Sequence[AlarmFile], seen: Glimpse) -> AlarmBook:
         """One tick. Alarms may have come, gone or changed since the last one."""
         series = self.series.fit(alarms).look(seen.at, seen.counts, healthy=seen.healthy)
         if seen.scraped is not None:
             series = series.scraped(seen.scraped.at, seen.scraped.measurements, tasks=seen.scraped.tasks)
-        series = series.pushed(seen.at, seen.pushed)
-        judged = evaluate_all(alarms, {alarm.name: series.datapoints(alarm) for alarm in alarms}, self.states)
+        if seen.pushed is not None:
+            series = series.pushed(seen.at, seen.pushed)
+        return replace(self, series=series)
+
+    def judge(self, alarms: Sequence[AlarmFile]) -> tuple[AlarmBook, Mapping[str, AlarmSeen]]:
+        """The states of all alarms, and the book that remembers them."""
+        judged = evaluate_all(alarms, {alarm.name: self.series.datapoints(alarm) for alarm in alarms}, self.states)
         ok = {name for name, one in judged.items() if one.state is AlarmState.OK and not one.blind}
         states = {name: one.state for name, one in judged.items()}
-        return replace(self, series=series, states=states, were_ok=self.were_ok | ok), judged
+        return replace(self, states=states, were_ok=self.were_ok | ok), judged
 
     def to_json(self) -> str:
         return _adapter.dump_json(self).decode()

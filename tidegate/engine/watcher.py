@@ -22,7 +22,7 @@ from tidegate.core.rollout import Phase, Rollout
 from tidegate.core.series import Series
 from tidegate.core.service import Service
 from tidegate.core.setting import Applied
-from tidegate.core.tally import NOTHING, Tally
+from tidegate.core.tally import NOTHING
 from tidegate.core.verdict import GOOD, GuardSeen, TaskHealth, Verdict, combine, hard_gate
 from tidegate.engine.alarm_book import AlarmBook, Glimpse, Scraped
 from tidegate.engine.recent import Recent, figures_of
@@ -64,8 +64,19 @@ class Look:
 
     gate: Verdict
     guards: tuple[GuardSeen, ...]
-    figures: Mapping[str, Figures]  # baseline, candidate: the last ten seconds
-    served: float | None  # share of the requests that the candidate got in that time
+    baseline: Recent = field(default_factory=Recent)
+    candidate: Recent = field(default_factory=Recent)
+
+    @property
+    def figures(self) -> Mapping[str, Figures]:
+        """By side, of the last ten seconds. Worked out when somebody asks: at most ticks nobody does."""
+        return {"baseline": figures_of([self.baseline]), "candidate": figures_of([self.candidate])}
+
+    @property
+    def served(self) -> float | None:
+        """The share of the requests that the candidate got in that time."""
+        candidate, baseline = self.candidate.counted.begun, self.baseline.counted.begun
+        return candidate / (candidate + baseline) if candidate + baseline else None
 
     @property
     def verdict(self) -> Verdict:
@@ -100,18 +111,22 @@ class Watcher:
         self._rollouts = {held.rollout.id: self._rollouts.get(held.rollout.id) or _restored(held) for held in going}
         self._looks = {id_: look for id_, look in self._looks.items() if id_ in self._rollouts}
         files = {record.file.service: record.file for record in records}
+        judged = {held.rollout.subject for held in going}
         for record in records:
-            self._look_at_service(record, now)
+            self._look_at_service(record, now, judge=record.file.service not in judged)
         for held in going:
             file = files.get(held.rollout.subject)
             if file is not None:
                 self._looks[held.rollout.id] = self._look_at_rollout(held.rollout, file, now)
 
-    def _look_at_service(self, record: ServiceRecord, now: datetime) -> None:
+    def _look_at_service(self, record: ServiceRecord, now: datetime, *, judge: bool) -> None:
+        """While a rollout is in flight the same alarms are judged there; here only the figures go on."""
         name, watched = record.file.service, self._services[record.file.service]
         health = self._lever.health(name, record.stable) if record.stable else None
         healthy = None if health is None else {Of.SERVICE: health.healthy}
-        watched.book, watched.seen = watched.book.look(record.file.alarms, self._glimpse(name, healthy, now))
+        watched.book = watched.book.look(record.file.alarms, self._glimpse(name, healthy, now))
+        if judge:
+            watched.book, watched.seen = watched.book.judge(record.file.alarms)
         self._add_recent(watched, name, now)
 
     def _look_at_rollout(self, rollout: Rollout, file: Service, now: datetime) -> Look:
@@ -119,19 +134,19 @@ class Watcher:
         candidate = self._lever.health(subject, rollout.candidate)
         baseline = self._lever.health(subject, rollout.baseline) if rollout.baseline else None
         glimpse = self._glimpse(subject, _healthy(candidate, baseline), now)
-        watched.book, watched.seen = watched.book.look(file.alarms, glimpse)
+        watched.book, watched.seen = watched.book.look(file.alarms, glimpse).judge(file.alarms)
         self._add_recent(watched, subject, now)
         reading = self._reading(subject)[0] or ServiceReading()
         gate = hard_gate(
             candidate=candidate, baseline=baseline, ejected_hard=reading.ejected_hard, ejected_soft=reading.ejected_soft
         )
-        sides = {
-            "baseline": watched.recent.get((Slot.STABLE, rollout.baseline), Recent()),
-            "candidate": watched.recent.get((Slot.CANDIDATE, rollout.candidate), Recent()),
-        }
         guards = tuple(_guard(alarm, watched, rollout) for alarm in file.alarms)
-        figures = {side: figures_of([recent]) for side, recent in sides.items()}
-        return Look(gate, guards, figures, _served(sides["candidate"].counted, sides["baseline"].counted))
+        return Look(
+            gate,
+            guards,
+            baseline=watched.recent.get((Slot.STABLE, rollout.baseline), Recent()),
+            candidate=watched.recent.get((Slot.CANDIDATE, rollout.candidate), Recent()),
+        )
 
     def _glimpse(self, service: str, healthy: Mapping[Of, int] | None, now: datetime) -> Glimpse:
         gauges = self._gauges
@@ -212,7 +227,7 @@ class Watcher:
                 yield refused
 
 
-_NO_LOOK = Look(GOOD, (), {}, None)
+_NO_LOOK = Look(GOOD, ())
 
 
 def _restored(held: Held) -> _Watched:
@@ -257,8 +272,3 @@ def _healthy(candidate: TaskHealth | None, baseline: TaskHealth | None) -> Mappi
     if baseline is not None:
         sides |= {Of.BASELINE: baseline.healthy, Of.SERVICE: candidate.healthy + baseline.healthy}
     return sides
-
-
-def _served(candidate: Tally, baseline: Tally) -> float | None:
-    total = candidate.begun + baseline.begun
-    return candidate.begun / total if total else None
