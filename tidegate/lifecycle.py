@@ -53,7 +53,7 @@ def _plan(settings: Settings) -> Plan:
         pidfile=str(settings.home / "controller.json"),
         log=str(settings.home / "controller.log"),
         directory=str(settings.home),
-        grace=600.0,  # it drains the tasks, each for as long as its service file says
+        grace=600.0,  # it ends the tasks, and gives each as long as its service file says
     )
     return Plan((controller, _kept_envoy(envoy)), tasks=str(settings.home / "tasks"))
 

@@ -98,6 +98,11 @@ def ensure_supervisor(run_dir: Path) -> bool:
     return True
 
 
+def is_going_down(run_dir: Path) -> bool:
+    """Whether everything is to end, or has ended, until the next `begin`."""
+    return _down(run_dir).exists()
+
+
 def command(run_dir: Path) -> list[str]:
     """How the supervisor is run in the foreground, as by a service manager."""
     return [sys.executable, "-m", "tidegate.supervisor", str(run_dir)]

@@ -102,7 +102,7 @@ class Brittle(World):
         verbs = ("save",) if self.fuse.how is How.FAILS else ("save", "forget", "start", "signal")
         self.tasks = Fused(_Watched(self), self.fuse, *verbs)  # type: ignore[assignment]
         self._stores.append(SqlStore(self.url))
-        super().start_controller(Fused(self._stores[-1], self.fuse, "begin", "commit", "apply", "claim", "remove"))  # type: ignore[arg-type]
+        super().start_controller(Fused(self._stores[-1], self.fuse, "begin", "commit", "apply", "claim", "remove"))
 
     def close(self) -> None:
         for store in self._stores:
@@ -123,7 +123,7 @@ class Brittle(World):
 
     def second(self, *, fails: tuple[str, ...] = ()) -> None:
         """Every user asks once, and the controller, whichever lives, ticks."""
-        if "web" in self.memory._places:  # noqa: SLF001 - before the first route there is no service
+        if "web" in self.memory._places:
             self._note(self.memory.serve("web", CROWD, fails=fails))
         self.now += SECOND
         try:
@@ -160,7 +160,7 @@ class Brittle(World):
     def reached(self) -> set[str]:
         """The tasks that users may be sent to now: by what the router has in force, and by what it was told."""
         found: set[str] = set()
-        for place in self.memory._places.values():  # noqa: SLF001 - the router's own truth
+        for place in self.memory._places.values():
             for routing in (place.force, place.told):
                 found |= {endpoint.task for endpoint in _serving(routing)} if routing else set()
         return found
@@ -188,7 +188,7 @@ class _Careful:
     def route(self, routings: list[Routing]) -> None:
         router: MemoryRouter = self.real
         for routing in routings:
-            before = router._places.get(routing.service.service)  # noqa: SLF001
+            before = router._places.get(routing.service.service)
             served = before is not None and before.force is not None and before.force.stable is not None
             if served and not (routing.stable and routing.stable.endpoints) and self.world.machine.living():
                 self.world.broken.append(f"the stable side is emptied: {routing.stable}")
