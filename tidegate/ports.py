@@ -376,7 +376,9 @@ class Change:
 class Lever(Protocol):
     """Moves exposure: the router with its tasks, or the flag snapshots of the agents. Knows nothing of rollouts."""
 
-    grain: Exposure
+    @property
+    def grain(self) -> Exposure:
+        """The finest step of exposure that it can apply."""
 
     def look(self, now: datetime) -> None:
         """Looks once at everything; the verbs below tell what was seen."""

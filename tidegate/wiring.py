@@ -24,6 +24,7 @@ from tidegate.drivers.process.identity import send
 from tidegate.drivers.process.lock import hold
 from tidegate.drivers.process.runtime import ProcessRuntime
 from tidegate.drivers.pushed import PushedMetrics
+from tidegate.drivers.scrape import ScrapedMetrics
 from tidegate.engine.catalog import Catalog
 from tidegate.engine.gauges import Gauges
 from tidegate.engine.glance import Glance
@@ -34,7 +35,7 @@ from tidegate.engine.traffic import TrafficLever
 from tidegate.engine.watcher import Watcher
 from tidegate.settings import Settings
 from tidegate.store.store import SqlStore
-from tidegate.supervisor import ensure_supervisor, supervisor
+from tidegate.supervisor import ensure_supervisor, is_going_down, supervisor
 
 
 def clock() -> datetime:
@@ -50,6 +51,7 @@ class House:
     runtime: ProcessRuntime
     router: EnvoyRouter
     pushed: PushedMetrics
+    gauges: Gauges
     hooks: Hooks
     orders: Orders
     glance: Glance
@@ -66,7 +68,8 @@ def build(settings: Settings) -> House:
     router = EnvoyRouter(settings.home / "envoy")
     lever = TrafficLever(runtime, router, catalog.known)
     pushed = PushedMetrics()
-    watcher = Watcher(lever=lever, gauges=Gauges(pushed))
+    gauges = Gauges(scraper=ScrapedMetrics(), pushed=pushed, tasks=lever.tasks, version=catalog.known, clock=clock)
+    watcher = Watcher(lever=lever, gauges=gauges)
     hooks = Hooks()
     poked = threading.Event()
     orders = Orders(
@@ -87,6 +90,7 @@ def build(settings: Settings) -> House:
         runtime=runtime,
         router=router,
         pushed=pushed,
+        gauges=gauges,
         hooks=hooks,
         orders=orders,
         glance=Glance(store, lever, watcher),
@@ -127,18 +131,20 @@ class _Controller:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._beating.stop())
         serving = serve(create_app(self._services()), self._house.settings)
-        posting = threading.Thread(target=self._posting.run, name="postman", daemon=True)
-        posting.start()
+        for name, beside in (("postman", self._posting.run), ("gauges", self._house.gauges.run)):
+            threading.Thread(target=beside, name=name, daemon=True).start()
         structlog.get_logger().info("controller_up", home=str(self._house.settings.home), port=serving.port)
         self._beating.run()
         serving.stop()
         self._posting.stop()
+        self._house.gauges.stop()
         return self._end()
 
     def _end(self) -> int:
         """Told to end by `tidegate down`, the tasks end too; told by anybody else, everything goes on without us."""
-        if (self._house.settings.home / "stopping").exists():
-            self._house.runtime.shutdown()
+        if is_going_down(self._house.settings.home):
+            # Users are served until the last moment; a drain would only put off the end of those that come meanwhile.
+            self._house.runtime.shutdown(drain=False)
         self._house.runtime.close()
         self._house.router.close()
         self._house.store.close()
@@ -151,7 +157,7 @@ class _Controller:
             return logs.read_logs(tasks, service, version, task, lines)
 
         def follow(service: str, version: str | None, task: str | None, lines: int) -> Iterator[logs.Line | None]:
-            return logs.follow_logs(tasks, service, version, task, lines)
+            return logs.follow(tasks, service, version, task, lines=lines)
 
         def push(name: str, value: float, labels: Mapping[str, str], service: str, version: str, at: datetime) -> None:  # noqa: PLR0917 - as the API calls it
             house.pushed.push(name, value, labels, at=at, service=service, version=version)
