@@ -39,7 +39,7 @@ ERRORS = {"name": "errors", "metric": "error_rate", "above": "5%", "period": "1s
 
 class Tidegate:
     def __init__(self, *, tick: str = "100ms", **env: str) -> None:
-        self.home = Path(tempfile.mkdtemp(prefix="tg-", dir="/tmp"))  # noqa: S108 - a unix socket wants a short path
+        self.home = Path(tempfile.mkdtemp(prefix="tg-", dir="/tmp"))
         self.ledger = self.home / "ledger"
         self.ledger.touch()
         self.ports: dict[str, int] = {}
@@ -299,7 +299,7 @@ def free_port() -> int:
 
 
 def _all_pids() -> list[int]:
-    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
 
 
 def _words(pid: int) -> bytes:
