@@ -44,8 +44,8 @@ class Client:
             self._socket.close()
         self._socket, self._buffer = None, b""
 
-    def get(self, path: str = "/", headers: Mapping[str, str] | None = None, **more: str) -> Answer:
-        return self.ask("GET", path, headers, **more)
+    def get(self, path: str = "/", headers: Mapping[str, str] | None = None, host: str = "localhost") -> Answer:
+        return self.ask("GET", path, headers, host=host)
 
     def post(self, path: str = "/", headers: Mapping[str, str] | None = None, body: bytes = b"x") -> Answer:
         return self.ask("POST", path, headers, body=body)

@@ -41,14 +41,14 @@ def _stable(service: Service, tasks: Tasks, run_dir: Path) -> Json:
     return _cluster(service, tasks, names.STABLE, run_dir) | {
         "health_checks": [_health_check(tasks)],
         # When no task at all is healthy, trying them is better than refusing everybody.
-        "common_lb_config": {"healthy_panic_threshold": {"value": 1}},
+        "common_lb_config": _health_counts(panic_below=1),
     }
 
 
 def _candidate(service: Service, tasks: Tasks, run_dir: Path) -> Json:
     return _cluster(service, tasks, names.CANDIDATE, run_dir) | {
         "health_checks": [_health_check(tasks)],
-        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        "common_lb_config": _health_counts(panic_below=0),
         "outlier_detection": _brake(),
     }
 
@@ -109,6 +109,12 @@ def _question(health: Health, protocol: str) -> Json:
             "codec_client_type": codec,
         }
     }
+
+
+def _health_counts(*, panic_below: int) -> Json:
+    """Below this percentage of healthy tasks all are tried. What a check finds counts at once: by default Envoy gathers
+    such news for a second, in which a new task gets nothing, and a whole new group answers 503."""
+    return {"healthy_panic_threshold": {"value": panic_below}, "update_merge_window": "0s"}
 
 
 def _brake() -> Json:

@@ -45,14 +45,15 @@ class Kind:
                 past.append(now)
 
     def is_hard(self, key: Key) -> bool:
-        """Whether most of the newest failures had no answer."""
-        past = self._past.get(key)
-        if not past:
-            return False
-        now = past[-1]
-        older = [then for then in past if sum(now) - sum(then) >= CONSECUTIVE]
-        since = older[-1] if older else past[0]
-        return now.hard - since.hard > now.soft - since.soft
+        """Whether most of the newest failures, as many as it takes for an ejection, had no answer."""
+        past = list(self._past.get(key, ()))
+        left, hard = CONSECUTIVE, 0.0
+        for then, now in zip(reversed(past[:-1]), reversed(past), strict=False):
+            grown = sum(now) - sum(then)
+            taken = min(left, grown)
+            hard += taken * (now.hard - then.hard) / grown
+            left -= taken
+        return hard > (CONSECUTIVE - left) / 2
 
 
 def held_back(clusters: Iterable[Mapping[str, Any]]) -> dict[str, int]:
