@@ -278,6 +278,8 @@ def check_alarms(alarms: Sequence[AlarmFile], *, scraped: bool = True) -> None:
 
 def in_order(alarms: Sequence[AlarmFile]) -> tuple[AlarmFile, ...]:
     """Each composite alarm after those that it speaks of. Raises ValueError for a circle."""
+    if all(alarm.when is None for alarm in alarms):
+        return tuple(alarms)
     left, done = list(alarms), list[AlarmFile]()
     while left:
         known = {alarm.name for alarm in done}

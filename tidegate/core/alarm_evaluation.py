@@ -89,12 +89,12 @@ def _seen(
     """The newest figure that explains the state, and the sentence."""
     telling = [p for p in figures if p.value is not None and (alarm.breaches(p.value) or state is not AlarmState.ALARM)]
     value = (telling or figures)[-1].value if figures else None
-    unit = alarm.metric_name.unit
+    figure = "" if value is None else say_figure(value, alarm.metric_name.unit, beside=alarm.limit.value)
     return AlarmSeen(
         name=alarm.name,
         state=state,
-        why=_why(alarm, window, figures, value),
-        figure="" if value is None else say_figure(value, unit, beside=alarm.limit.value),
+        why=_why(alarm, window, figures, value, figure),
+        figure=figure,
         limit=f"{alarm.comparison.said} {alarm.limit}",
         value=value,
         blind=blind,
@@ -106,6 +106,7 @@ def _why(
     window: Sequence[Datapoint],
     figures: Sequence[Datapoint],
     value: float | None,
+    figure: str,
 ) -> str:
     metric, period = _metric(alarm), say_duration(alarm.period)
     if not window:
@@ -118,7 +119,6 @@ def _why(
     beyond = alarm.breaches(value)
     breaching = _breaching(alarm, figures)
     alike = breaching if beyond else len(figures) - breaching
-    figure = say_figure(value, alarm.metric_name.unit, beside=alarm.limit.value)
     limit = f"{'' if beyond else 'not '}{alarm.comparison.said} {alarm.limit}"
     said = f"{metric} {figure} {limit} in {alike} of {_count(alarm.periods, 'period')} of {period}"
     if len(figures) < alarm.periods and len(window) > len(figures):

@@ -67,8 +67,8 @@ class Latencies:
         """What came since an earlier reading of the same growing histogram."""
         if not earlier.bins:
             return self
-        bins = {bin_: count - earlier.bins.get(bin_, 0) for bin_, count in self.bins.items()}
-        return Latencies({bin_: count for bin_, count in bins.items() if count > 0})
+        before = earlier.bins.get
+        return Latencies({bin_: count - before(bin_, 0) for bin_, count in self.bins.items() if count > before(bin_, 0)})
 
     def slower_than(self, microseconds: float) -> int:
         """How many surely took longer; a bin that the limit cuts is not counted."""

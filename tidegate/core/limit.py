@@ -104,11 +104,10 @@ def say_figure(value: float, unit: Unit, *, beside: float | None = None) -> str:
     explains nothing.
     """
     said = _say(value, unit, 3)
-    for digits in (4, 6, 9, 17):
-        if beside is None or value == beside or said != _say(beside, unit, 3):
-            break
-        said = _say(value, unit, digits)
-    return said
+    if beside is None or value == beside or abs(value - beside) > 0.01 * abs(beside):
+        return said
+    limit = _say(beside, unit, 3)
+    return next((longer for digits in (3, 4, 6, 9, 17) if (longer := _say(value, unit, digits)) != limit), said)
 
 
 def _say(value: float, unit: Unit, digits: int) -> str:

@@ -75,6 +75,10 @@ class MetricSeries:
         bucket, at = self.buckets.get(number), end_of(number, self.period)
         return Datapoint(at, None, blind=True) if bucket is None else Datapoint(at, bucket.figure(self.statistic, self.kind))
 
+    def kept(self, keep: int) -> MetricSeries:
+        """The same, with so many periods kept."""
+        return self if keep == self.keep else replace(self, keep=keep)
+
     def add(self, at: datetime, measured: Iterable[Measured], *, tasks: Sequence[str] = ()) -> MetricSeries:
         """A look that was answered, by these tasks. Looks come in the order of their times, measurements need not."""
         name = parse_metric_name(self.metric)

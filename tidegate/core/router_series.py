@@ -73,6 +73,10 @@ class RouterSeries:
     open: int | None = None
     gathered: Gathered = field(default_factory=Gathered)
 
+    def kept(self, keep: int) -> RouterSeries:
+        """The same, with so many periods kept."""
+        return self if keep == self.keep else replace(self, keep=keep)
+
     def add(self, look: Look) -> RouterSeries:
         """A look that was answered. Looks come in the order of their times."""
         number = period_until(look.at, self.period)

@@ -55,11 +55,11 @@ class Series:
             key, keep = self._key(alarm), alarm.evaluation_range
             if alarm.metric_name.source is Source.ROUTER:
                 counted = router.get(key) or self.router.get(key) or RouterSeries(alarm.metric, alarm.period, keep)
-                router[key] = replace(counted, keep=max(keep, counted.keep if key in router else keep))
+                router[key] = counted.kept(max(keep, counted.keep if key in router else keep))
             else:
                 fresh = MetricSeries(alarm.metric, alarm.statistic or "average", alarm.period, keep)
                 shown = metrics.get(key) or self.metrics.get(key) or fresh
-                metrics[key] = replace(shown, keep=max(keep, shown.keep if key in metrics else keep))
+                metrics[key] = shown.kept(max(keep, shown.keep if key in metrics else keep))
         return replace(self, router=router, metrics=metrics)
 
     def _key(self, alarm: AlarmFile) -> str:
