@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tidegate.drivers.envoy.process import BOOTSTRAP, LOCK, LOG, RECORD, EnvoyProcess, running
 from tidegate.drivers.process.identity import Identity, alive, identify
 from tidegate.drivers.process.kept import Kept, find
 from tidegate.drivers.process.lock import hold, holder, is_held
@@ -215,6 +216,15 @@ def test_one_that_notes_only_id_and_time_of_day_is_adopted(home: Home) -> None:
     assert home.pid(home.envoy) == 0
 
 
+def test_a_new_plan_is_taken_over_by_the_supervisor_that_runs(home: Home) -> None:
+    home.up(home.controller)
+    until(lambda: home.pid(home.controller))
+    before = home.pid(home.controller)
+    home.up()
+    until(home.all_up)
+    assert home.pid(home.controller) == before
+
+
 def test_what_lacks_its_files_waits_for_them(home: Home) -> None:
     envoy = home.kept("envoy", needs=(str(home.path / "bootstrap.json"),))
     home.up(home.controller, envoy)
@@ -275,6 +285,60 @@ def test_who_ignores_sigterm_is_killed_after_its_grace(home: Home) -> None:
     home.up(Kept(kept.name, kept.command, kept.pidfile, kept.log, grace=0.3))
     until(lambda: Path(kept.log).exists() and Path(kept.log).read_text() == "up\n")
     stop(home.path)
+    assert not home.mine()
+
+
+def test_a_second_signal_hurries(home: Home) -> None:
+    stubborn = "import signal,time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
+    kept = home.kept("controller", stubborn)
+    home.up(Kept(kept.name, kept.command, kept.pidfile, kept.log, grace=600.0))
+    until(lambda: Path(kept.log).exists() and Path(kept.log).read_text() == "up\n")
+    told = supervisor(home.path)
+    assert told is not None
+    os.kill(told.pid, signal.SIGTERM)
+    until(lambda: "is told to end by SIGTERM" in home.said())
+    os.kill(told.pid, signal.SIGTERM)
+    until(lambda: not home.mine())
+
+
+def test_a_real_envoy_is_kept_and_what_its_own_driver_wrote_down_is_understood(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    path = tmp_path_factory.mktemp("e")
+    home, envoy = Home(path), EnvoyProcess(path / "envoy", concurrency=1)
+    envoy.lay_out()
+    run_dir = envoy.run_dir
+    kept = Kept(
+        "envoy",
+        tuple(envoy.command()),
+        str(run_dir / RECORD),
+        str(run_dir / LOG),
+        lock=str(run_dir / LOCK),
+        needs=(str(run_dir / BOOTSTRAP),),
+        open_files=True,
+    )
+    try:
+        envoy.start()
+        first = home.pid(kept)
+        assert first
+        home.up(home.controller, kept)
+        until(lambda: supervisor(path) and home.pid(home.controller))
+        assert home.pid(kept) == first
+        for _ in range(3):
+            before = home.pid(kept)
+            os.kill(before, signal.SIGKILL)
+            killed = time.monotonic()
+            until(lambda before=before: home.pid(kept) not in (0, before))  # type: ignore[misc]
+            assert time.monotonic() - killed < 1.0
+            # Its own driver adopts the one that the supervisor started, and starts no second.
+            until(envoy.alive)
+            envoy.start()
+            found = running(run_dir)
+            assert found is not None
+            assert found.pid == home.pid(kept)
+    finally:
+        stop(path)
+    assert not envoy.alive()
     assert not home.mine()
 
 

@@ -37,6 +37,7 @@ _AT_ONCE = 5.0
 """Seconds. Who ends sooner than this after its start, and by itself, is brought back with a growing pause."""
 _LONGEST_PAUSE = 30.0
 _TASK_GRACE = 10.0
+_TEND = 1.0
 _KILLED = (-signal.SIGKILL, None)
 """Ended by somebody else's hand, as far as we know."""
 
@@ -65,6 +66,13 @@ def _plan(run_dir: Path) -> Path:
     return run_dir / "supervisor.json"
 
 
+def _written(run_dir: Path) -> int:
+    try:
+        return _plan(run_dir).stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 def _lock(run_dir: Path) -> Path:
     return run_dir / "supervisor.lock"
 
@@ -77,7 +85,7 @@ def _down(run_dir: Path) -> Path:
 
 
 def begin(run_dir: Path, plan: Plan) -> None:
-    """Writes the plan down and sees to it that a supervisor runs. One that runs goes on with the plan it has read."""
+    """Writes the plan down and sees to it that a supervisor runs. One that runs takes the new plan over."""
     plan.write(run_dir)
     _down(run_dir).unlink(missing_ok=True)
     ensure_supervisor(run_dir)
@@ -88,13 +96,16 @@ def ensure_supervisor(run_dir: Path) -> bool:
     if is_held(_lock(run_dir)) or _down(run_dir).exists():
         return False
     log = run_dir / "supervisor.log"
-    # The shell ends at once, so the supervisor is nobody's child and leaves no zombie behind.
-    subprocess.run(
-        ["/bin/sh", "-c", 'exec "$@" </dev/null >>"$0" 2>&1 &', str(log), *command(run_dir), "--again"],
-        env=unmarked(dict(os.environ)),
-        start_new_session=True,
-        check=True,
-    )
+    try:
+        # The shell ends at once, so the supervisor is nobody's child and leaves no zombie behind.
+        subprocess.run(
+            ["/bin/sh", "-c", 'exec "$@" </dev/null >>"$0" 2>&1 &', str(log), *command(run_dir), "--again"],
+            env=unmarked(dict(os.environ)),
+            start_new_session=True,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise Unreachable(f"The supervisor of {run_dir} could not be started: {error}.") from error
     return True
 
 
@@ -119,10 +130,16 @@ def stop(run_dir: Path, within: float = 120.0) -> None:
     Raises Unreachable when it takes longer than `within` seconds.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
-    _down(run_dir).touch()
+    _go_down(run_dir)
     with _succeed(run_dir, within):
         if _plan(run_dir).exists():
             Supervisor(run_dir).end()
+
+
+def _go_down(run_dir: Path) -> None:
+    # On a full disk it goes down all the same; somebody may then be brought back in between, and ends with the rest.
+    with suppress(OSError):
+        _down(run_dir).touch()
 
 
 def _succeed(run_dir: Path, within: float) -> Lock:
@@ -207,6 +224,7 @@ class Supervisor:
     def __init__(self, run_dir: Path) -> None:
         self._run_dir = run_dir
         self._plan = Plan.read(run_dir)
+        self._read = _written(run_dir)
         self._wards = [Ward(kept) for kept in self._plan.kept]
         self._told = 0  # how often we were told to end
         self._tended = 0.0
@@ -224,7 +242,7 @@ class Supervisor:
             select.select([wake], [], [], POLL)
             with suppress(BlockingIOError):
                 os.read(wake, 4096)
-        _down(self._run_dir).touch()
+        _go_down(self._run_dir)
         self.end()
 
     def _turn(self) -> None:
@@ -234,7 +252,26 @@ class Supervisor:
                 ward.look(codes)
             except OSError as error:
                 _tell(f"{ward.kept.name} could not be looked after: {error}")
-        self._tend_logs()
+        if time.monotonic() - self._tended > _TEND:
+            self._tended = time.monotonic()
+            self._read_again()
+            self._tend_logs()
+
+    def _read_again(self) -> None:
+        """A new plan holds for the next start of everybody; who is no longer in it is no longer brought back."""
+        if _written(self._run_dir) == self._read:
+            return
+        try:
+            self._plan = Plan.read(self._run_dir)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            _tell(f"the new plan cannot be read, the old one holds: {error}")
+        else:
+            known = {ward.kept.name: ward for ward in self._wards}
+            self._wards = [known.get(kept.name) or Ward(kept) for kept in self._plan.kept]
+            for ward, kept in zip(self._wards, self._plan.kept, strict=True):
+                ward.kept = kept
+            _tell("took over a new plan")
+        self._read = _written(self._run_dir)
 
     def end(self) -> None:
         """Ends the first of the kept (the controller), then the tasks, then the others. Repeating it does no harm."""
@@ -252,7 +289,7 @@ class Supervisor:
             _tell(f"{kept.name}, process {process.pid}, is told to end by {number.name}")
             with suppress(ProcessLookupError):
                 os.kill(process.pid, number)
-            if self._wait(lambda: not alive(process), patience if self._told < 2 else 0.5):
+            if self._wait(lambda: not alive(process), patience):
                 return
         _tell(f"{kept.name}, process {process.pid}, does not end")
 
@@ -269,25 +306,23 @@ class Supervisor:
             for one in left:
                 with suppress(ProcessLookupError):
                     os.kill(one.identity.pid, number)
-            if self._wait(lambda: not _tasks(run), patience if self._told < 2 else 0.5):
+            if self._wait(lambda: not _tasks(run), patience):
                 return
 
     def _wait(self, holds: Callable[[], bool], patience: float) -> bool:
-        limit = time.monotonic() + patience
+        begun = time.monotonic()
         while True:
             _reap()
             if holds():
                 return True
-            if time.monotonic() > limit:
+            if time.monotonic() - begun > (patience if self._told < 2 else min(patience, 0.5)):
                 return False
             time.sleep(0.02)
 
     def _tend_logs(self) -> None:
-        if time.monotonic() - self._tended > 5.0:
-            self._tended = time.monotonic()
-            for kept in self._plan.kept:
-                rotate(Path(kept.log))
-            rotate(self._run_dir / "supervisor.log")
+        for kept in self._plan.kept:
+            rotate(Path(kept.log))
+        rotate(self._run_dir / "supervisor.log")
 
     def _hear(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - as signal handlers are called
         if number != signal.SIGCHLD:

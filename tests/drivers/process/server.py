@@ -1,6 +1,6 @@
 # ruff: noqa: PTH110, PTH115, PTH120, T201
 # It must start fast, and its output is its purpose.
-"""A task for tests: python -I -S server.py PORT [exit | sick | stubborn | forks | strays | shouts]...
+"""A task for tests: python -I -S server.py PORT [exit | sick | stubborn | forks | obeys | strays | shouts]...
 
 Answers 200, or 503 while the file `sick-PORT` lies in the working directory of its log (RUN, taken from file descriptor 1).
 """
@@ -28,6 +28,9 @@ if "stubborn" in words:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if "forks" in words and os.fork() == 0:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    stay()
+if "obeys" in words and os.fork() == 0:
+    signal.signal(signal.SIGTERM, lambda *_: (print("child was told", flush=True), os._exit(0)))
     stay()
 if "strays" in words and os.fork() == 0:
     os.setsid()

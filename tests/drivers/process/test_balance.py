@@ -71,7 +71,7 @@ def test_a_new_one_that_fails_stops_the_replacement_and_the_old_ones_stay() -> N
     assert balance(group, 2) == CALM
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(st.integers(1, 5), st.lists(st.tuples(st.sampled_from(list(S)), st.booleans()), max_size=8), st.data())
 def test_from_any_group_a_calm_world_comes_to_as_many_fresh_ones_as_wanted(
     count: int, begin: list[tuple[TaskState, bool]], data: st.DataObject

@@ -69,7 +69,7 @@ def test_another_user_is_refused_unless_we_are_root() -> None:
 
 
 def test_limits_that_may_be_set_are_tried_and_fine() -> None:
-    check(a_service(tasks={"limits": {"memory": "2GB", "open_files": 64, "processes": 1000, "core": "0MB"}}), "v1")
+    check(a_service(tasks={"limits": {"memory": "2GB", "open_files": 64, "processes": 1000, "core": "1MB"}}), "v1")
 
 
 def test_a_limit_that_the_machine_refuses_is_refused() -> None:

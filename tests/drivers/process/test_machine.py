@@ -98,6 +98,17 @@ def test_children_of_a_task_end_with_it_also_when_they_ignore_sigterm(real: Real
     assert real.living() == 0
 
 
+def test_children_are_told_to_end_together_with_their_task(real: RealBench) -> None:
+    real.want((real.service("obeys", count=1, drain="600s"), "v1"))
+    real.healthy(1)
+    real.until(lambda _: real.living() == 2)
+    pid = real.runtime.tasks()[0].pid
+    real.runtime._machine.signal(real.runtime._book.records()[0], signal.SIGTERM)
+    # Not because somebody swept up behind their task: that would be another signal, after its end.
+    real.until(lambda _: "child was told" in [line.text for line in read_logs(real.run_dir, "web")])
+    assert pid
+
+
 def test_children_that_left_the_process_group_end_too(real: RealBench) -> None:
     real.want((real.service("strays", count=1), "v1"))
     real.healthy(1)

@@ -26,7 +26,7 @@ import structlog
 
 from tidegate.drivers.process.life import Verdict
 from tidegate.drivers.process.patient import Patient
-from tidegate.drivers.process.probe import Check, read
+from tidegate.drivers.process.probe import Check, question, read
 from tidegate.drivers.process.resolve import Resolver
 
 EAGER = 0.1
@@ -197,14 +197,14 @@ class HealthWatch:
         if failed:
             self._break(probe, failed)
             return
-        question = probe.patient.question
-        if not question:
+        asked = probe.patient.question
+        if not asked:
             # Nothing is said: that somebody took the connection is enough. Raises while nobody has.
             probe.sock.getpeername()
             self._say(probe, "")
             self._finish(probe, probe.patient.check.interval)
             return
-        probe.sock.send(question)
+        probe.sock.send(asked)
         probe.asked = True
         self._epoll.modify(probe.sock, select.EPOLLIN)
 
@@ -231,8 +231,7 @@ class HealthWatch:
         if probe.over:
             return
         check = probe.patient.check
-        asked = f"GET {check.path} on port" if check.path else "port"
-        self._say(probe, f"{asked} {check.port} gave no answer in time")
+        self._say(probe, f"{question(check)} gave no answer in time")
         self._finish(probe, check.interval)
 
     def _say(self, probe: _Probe, wrong: str) -> None:

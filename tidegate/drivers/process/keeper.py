@@ -42,6 +42,7 @@ class Keeper:
         self._now = datetime.now(UTC)
         self._spawn_until: float | None = None
         self._down = False
+        self._bury_the_dead()
 
     def reconcile(self, wanted: Sequence[TaskGroup], now: datetime) -> None:
         with self._lock:
@@ -97,6 +98,13 @@ class Keeper:
                 raise Unreachable(f"{left} did not end in time.", "Its processes hang: see tidegate status, and kill them.")
             before = now
             self._world.rest(0.02)
+
+    def _bury_the_dead(self) -> None:
+        """What ended while nobody looked, by a reboot perhaps, is not told as healthy even once."""
+        for record in self._book.records():
+            how = self._world.ended(record) if record.process is not None else None
+            if how is not None:
+                self._see_ended(record, how)
 
     # --- one turn -----------------------------------------------------------------------------------------------------
 

@@ -58,7 +58,7 @@ def request(check: Check) -> bytes:
 
 def read(check: Check, received: bytes, ended: bool) -> Answer:
     """Judges what came so far. `ended`: nothing more will come."""
-    asked = f"GET {check.path} on port {check.port}"
+    asked = question(check)
     if check.protocol != "http1":
         serving = check.path == "/grpc.health.v1.Health/Check"
         status = http2.status(received, grpc=check.protocol == "grpc", serving=serving)
@@ -69,6 +69,13 @@ def read(check: Check, received: bytes, ended: bool) -> Answer:
     if isinstance(status, str):
         return Answer(True, f"{asked} answered {status}")
     return GOOD if 200 <= status <= 399 else Answer(True, f"{asked} answered {status}")
+
+
+def question(check: Check) -> str:
+    """In words."""
+    if check.path is None:
+        return f"port {check.port}"
+    return f"{'POST' if check.protocol == 'grpc' else 'GET'} {check.path} on port {check.port}"
 
 
 def _http1_status(received: bytes) -> int | str | None:
