@@ -56,6 +56,7 @@ class State:
     open_far: Array
     log_m: Array  # the concurrent bets, sizes on the last axis
     log_r: Array  # the reversed ones
+    proven: Flags  # outcomes that these have shown to be not worse in this step
     past: Past
     overdue: Overdue
     ratio: SampleRatio
@@ -93,6 +94,7 @@ def begin(settings: Settings, history: History, prior: Prior) -> State:
         open_far=np.zeros(many),
         log_m=np.full((*many, len(SIZES)), NEVER),
         log_r=np.zeros(many),
+        proven=np.zeros(many, dtype=bool),
         past=past,
         overdue=Overdue.blank(shape),
         ratio=SampleRatio.blank(shape),
@@ -161,6 +163,7 @@ def advance(state: State, tick: Tick) -> State:
         open_far=np.where(closed, 0.0, block_far),
         log_m=log_m,
         log_r=log_r,
+        proven=early.prove(state.proven & ~stepped[..., None], log_r, settings.early),
         past=past,
         overdue=late,
         ratio=ratio,
@@ -199,7 +202,7 @@ def is_held(state: State) -> Flags:
 
 def is_not_worse(state: State) -> Flags:
     """The step may end early: nothing is worse by the margins of `early`, and nothing is held."""
-    return early.not_worse(state.log_r, state.settings.early) & ~is_held(state)
+    return np.asarray(state.proven.all(axis=-1)) & ~is_held(state)
 
 
 def allowed_exposure(state: State, pace: Pace) -> Array:

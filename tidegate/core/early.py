@@ -6,7 +6,8 @@ baseline. When every one of them has reached 1/beta the candidate is not worse, 
 correction (an intersection-union test; Berger 1982).
 
 One process runs through all steps, so that beta holds over the whole rollout (Ville), and it is cut off a little above
-1/beta: what was won early must not vouch for a fault that comes late. Cutting an e-process down leaves it one.
+1/beta: what was won early must not vouch for a fault that comes late. Cutting an e-process down leaves it one. Each step has
+to prove it anew, and what is proven is so until the process has turned round.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class EarlySettings:
     points: float = 0.01
     """Delta: one point."""
     beta: float = 0.05
-    above: float = 1.0
+    above: float = 3.0
     """How far above ln(1/beta) the process may rise."""
 
     @property
@@ -44,6 +45,6 @@ def bet(log_r: Array, block: Block, expected: Point, stake: Stake, settings: Ear
     return after
 
 
-def not_worse(log_r: Array, settings: EarlySettings) -> Flags:
-    """Whether every outcome says so."""
-    return np.asarray((log_r >= settings.log_limit).all(axis=-1))
+def prove(proven: Flags, log_r: Array, settings: EarlySettings) -> Flags:
+    """Which outcomes are proven: from when the process reaches 1/beta until it has turned round and fallen below beta."""
+    return (log_r >= settings.log_limit) | (proven & (log_r > -settings.log_limit))
