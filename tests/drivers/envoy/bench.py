@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support.backend import Backend
-from tests.support.client import Client
+from tests.support.client import Broken, Client
 from tidegate.core.exposure import Exposure
 from tidegate.core.service import Service
 from tidegate.core.tally import Tally
@@ -67,11 +67,25 @@ class Bench:
         self.process.stop(timedelta(seconds=1))
         self._stack.close()
 
+    def next_controller(self) -> None:
+        """The controller dies and another one starts."""
+        self.router.close()
+        self.router = EnvoyRouter(self.run_dir)
+
     def backend(self, version: str) -> Backend:
         return self._stack.enter_context(Backend(version))
 
     def client(self, port: int | None = None) -> Client:
         return self._stack.enter_context(Client(port or self.port))
+
+    def status(self, port: int | None = None, **more: Any) -> tuple[int, str]:
+        """Asks once, on a new connection: status and version; (0, "") when that fails."""
+        with Client(port or self.port) as client:
+            try:
+                answer = client.get(**more)
+            except Broken:
+                return 0, ""
+            return answer.status, answer.version
 
     # --- routing ------------------------------------------------------------------------------------------------------
 

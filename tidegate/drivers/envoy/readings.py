@@ -43,7 +43,8 @@ class Readings:
     def _service(self, routing: Routing, counts: Counts, ejected: Ejected) -> ServiceReading:
         service = routing.service.service
         active = _active(routing, counts.active)
-        keys = {key for key in counts.ended.keys() | active.keys() if key[0] == service}
+        # Also those whose slot was emptied before a single attempt had ended.
+        keys = {key for key in counts.ended.keys() | active.keys() | self._begun.keys() if key[0] == service}
         timeout = bin_of(routing.service.listener.timeout.total_seconds() * 1e6)
         return ServiceReading(
             tallies={key[1:]: self._tally(key, counts, active.get(key, 0), timeout) for key in keys},

@@ -74,7 +74,8 @@ def _retry_policy(retry_on: str) -> Json:
         "retry_host_predicate": [
             {"name": "envoy.retry_host_predicates.previous_hosts", "typed_config": {"@type": TYPE + hosts}}
         ],
-        "host_selection_retry_max_attempts": 5,
+        # A dead task has the fewest requests, and so is chosen again and again; each choice costs next to nothing.
+        "host_selection_retry_max_attempts": 30,
         "retry_priority": {
             "name": "envoy.retry_priorities.previous_priorities",
             "typed_config": {"@type": TYPE + priorities, "update_frequency": 1},
