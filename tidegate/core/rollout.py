@@ -139,11 +139,13 @@ class Rollout:
         """What the lever should apply now (rule 9 is the middle of this)."""
         winner = self.candidate if self.phase is Phase.COMPLETED else self.baseline
         if not self.in_flight and self.tidy is Tidy.HAND_OVER:
-            return Setting(winner, self.candidate, self.plan.steps[-1].exposure if self.baseline else NONE, self.salt)
+            return Setting(winner, self.candidate, self.plan.steps[-1].exposure, self.salt)
         if not self.in_flight and self.tidy is Tidy.UNWEIGH:
             return Setting(winner, self.candidate, NONE, self.salt)
         if not self.in_flight:
             return Setting(winner, "", NONE, self.salt)
+        if self.first:  # nobody is protected by a slot: it becomes the stable side as soon as it can
+            return Setting("" if self.phase is Phase.ROLLING_BACK else self.candidate, salt=self.salt)
         return Setting(self.baseline, self.candidate, self.wanted, self.salt)
 
 
@@ -269,8 +271,9 @@ def _unprepared(rollout: Rollout, seen: Seen) -> str:
     match seen.candidate.ready:
         case Ready.UNSEEN:
             return f"the tasks of {rollout.candidate} cannot be seen"
-        case Ready.YES if not rollout.first and not seen.applied.shows(rollout.setting):
-            return f"{rollout.candidate} is not in its slot yet"
+        case Ready.YES if not seen.applied.shows(rollout.setting):
+            place = "the stable side" if rollout.first else "in its slot"
+            return f"{rollout.candidate} is not {place} yet"
         case _:
             return ""
 
@@ -398,8 +401,9 @@ def shift_to(rollout: Rollout, step: int, why: str) -> Rollout:
 
 
 def complete(rollout: Rollout, now: datetime, why: str) -> Rollout:
-    """The candidate has won; what is left is handing over."""
-    won = replace(rollout, phase=Phase.COMPLETED, tidy=Tidy.HAND_OVER, ended=now, paused=False, waiting="")
+    """The candidate has won; what is left is handing over. A first version is the stable side already."""
+    owed = Tidy.EMPTY if rollout.first else Tidy.HAND_OVER
+    won = replace(rollout, phase=Phase.COMPLETED, tidy=owed, ended=now, paused=False, waiting="")
     return _decided(won, "complete", why)
 
 
