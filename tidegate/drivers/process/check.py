@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tidegate.core.errors import Refused
+from tidegate.core.errors import Refused, Unreachable
 from tidegate.core.service import Service, fill
 from tidegate.drivers.process.spawn import account, base_environment, launch
 
@@ -89,7 +89,10 @@ def _check_limits(service: Service) -> None:
     words = launch(service, ())
     if not words:
         return
-    tried = subprocess.run(words, capture_output=True, text=True, check=False, timeout=10, stdin=subprocess.DEVNULL)
+    try:
+        tried = subprocess.run(words, capture_output=True, text=True, check=False, timeout=10, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Unreachable(f"The limits of the tasks could not be tried: {error}.") from error
     if tried.returncode != 0:
         said = tried.stderr.strip().splitlines()[-1:] or [f"exit code {tried.returncode}"]
         raise Refused(
