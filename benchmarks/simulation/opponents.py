@@ -175,7 +175,7 @@ def simulate(rule: Rule, scenario: Scenario, plan: SimPlan, rate: float, *, roll
     """Runs this rule to the end of its plan. Whole minutes; the fault goes on for `act` seconds after a rollback."""
     world = World(scenario, rate, rollouts, [SLOW], np.random.default_rng(seed))
     most = max(0.01, 3 * scenario.errors)
-    result = Result(*(np.full(rollouts, np.nan) if i == 0 else np.zeros(rollouts) for i in range(6)))
+    result = Result(*(np.full(rollouts, np.nan) if i == 0 else np.zeros(rollouts) for i in range(7)))
     alive = np.ones(rollouts, dtype=bool)
     per_step = int(plan.hold / MINUTE)
     steps, held = np.array([*plan.steps, 1.0]), np.zeros(rollouts)

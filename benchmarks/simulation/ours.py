@@ -36,6 +36,7 @@ class Result:
     seconds: Array
     held: Array
     exposed: Array
+    highest: Array  # ln E at its highest
     why: Array  # the part that weighed most when it was found, in the order of `State.log_parts`
 
 
@@ -126,7 +127,7 @@ def simulate(
     world = World(scenario, rate, rollouts, limits_of_interest(settings.shift), np.random.default_rng(seed))
     prior = Prior(planned_ticks=plan.seconds, planned_changes=len(plan.steps))
     state = comparison.begin(settings, history, prior)
-    result = Result(*(np.full(rollouts, np.nan) if i == 0 else np.zeros(rollouts) for i in range(6)))
+    result = Result(*(np.full(rollouts, np.nan) if i == 0 else np.zeros(rollouts) for i in range(7)))
     alive = np.arange(rollouts)
     step, entered = np.zeros(rollouts), np.zeros(rollouts)
     exposure = np.full(rollouts, plan.steps[0])
@@ -147,6 +148,7 @@ def simulate(
         done = acting | ((step > len(plan.steps) - 1) & (second + 1 - entered >= plan.bake))
         tick = Tick(counts(traffic.candidate), counts(traffic.baseline), 1.0, exposure, step, np.full(len(alive), True))
         state = comparison.advance(state, tick)
+        result.highest[alive] = np.maximum(result.highest[alive], state.log_e)
         bad = comparison.is_bad(state) & ~acting
         result.found[alive[bad]] = second + 1
         result.why[alive[bad]] = (state.log_parts + state.log_weights)[bad].argmax(axis=-1)

@@ -105,7 +105,7 @@ def quick() -> list[Task]:
     return found
 
 
-def full(use: Use, parts: int) -> list[Task]:
+def full(use: Use, parts: int, rollouts: int) -> list[Task]:
     """Harmless families many times over; faults often enough for a mean."""
     found = []
     for scenario in SCENARIOS:
@@ -114,11 +114,16 @@ def full(use: Use, parts: int) -> list[Task]:
         for plan in PLANS:
             for rate in (1.0, 10.0, 100.0, 1000.0, 10_000.0):
                 repeats = parts if scenario.harmless else 1
-                found += [_ours(scenario, plan, rate, 200, part=part, use=use) for part in range(repeats)]
+                found += [_ours(scenario, plan, rate, rollouts, part=part, use=use) for part in range(repeats)]
                 if use is Use.JUDGE and plan is LINEAR:
-                    found += [Task(rule.name, scenario.name, plan.name, rate, 100, 0, use) for rule in rules()]
+                    found += [
+                        Task(rule.name, scenario.name, plan.name, rate, max(rollouts // 2, 1), 0, use) for rule in rules()
+                    ]
         if use is Use.JUDGE and not scenario.outage and not scenario.hangs:
-            found += [Task(Kayenta.name, scenario.name, KAYENTA_PLAN.name, rate, 20, 0, use) for rate in (10.0, 1000.0)]
+            found += [
+                Task(Kayenta.name, scenario.name, KAYENTA_PLAN.name, rate, max(rollouts // 10, 1), 0, use)
+                for rate in (10.0, 1000.0)
+            ]
     return found
 
 
@@ -136,8 +141,9 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="every family, rate and plan")
     parser.add_argument("--tune", action="store_true", help="the families and seeds on which the parameters were frozen")
     parser.add_argument("--only", nargs="*", default=[], help="only tasks whose method, scenario and plan hold all these texts")
-    parser.add_argument("--parts", type=int, default=4, help="how often the harmless families are run, 200 rollouts each")
+    parser.add_argument("--parts", type=int, default=4, help="how often the harmless families are run")
     parser.add_argument("--rates", default="", help="only these rates, as 10,100")
+    parser.add_argument("--rollouts", type=int, default=200, help="rollouts a task")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--save", type=Path, help="write all outcomes here as JSON lines")
     parser.add_argument("--load", type=Path, help="print the tables of outcomes that were saved")
@@ -146,7 +152,13 @@ def main() -> None:
     if given.load:
         print_tables(console, [Outcome(**json.loads(line)) for line in given.load.read_text().splitlines()])
         return
-    tasks = full(Use.TUNE, given.parts) if given.tune else full(Use.JUDGE, given.parts) if given.full else quick()
+    tasks = (
+        full(Use.TUNE, given.parts, given.rollouts)
+        if given.tune
+        else full(Use.JUDGE, given.parts, given.rollouts)
+        if given.full
+        else quick()
+    )
     tasks = [task for task in tasks if all(text in f"{task.method} {task.scenario} {task.plan}" for text in given.only)]
     if given.rates:
         tasks = [task for task in tasks if task.rate in {float(rate) for rate in given.rates.split(",")}]

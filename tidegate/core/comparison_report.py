@@ -60,8 +60,8 @@ def report(state: State) -> Report:
     phi = float(state.clusters.phi[0])
     n_c, n_b = float(state.this_step.n_c[0]), float(state.this_step.n_b[0])
     seen = power.detectable(n_c, n_b, share, phi, state.settings)
-    enough = seen is not None and seen <= state.settings.must_see
-    missing = 0 if enough else _missing(state, n_c, share, phi)
+    missing = _missing(state, n_c, share, phi)
+    enough = missing == 0
     alone = bool(state.exposure >= 1)
     standing, sentence = "ok", _well(seen)
     if bad:
