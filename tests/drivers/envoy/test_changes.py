@@ -248,7 +248,7 @@ def test_services_that_come_and_go_do_not_disturb_the_others(bench: Bench) -> No
             other = a_service("other", port=port, listener={"host": "other.org"})
             routing = Routing(other, "s", side("b1", backend.port), None)
             bench.route(routing)
-            bench.until(lambda port=port: bench.status(port, host="other.org") == (200, "b1"), "the other is served")
+            bench.until(lambda port=port: bench.status(port, host="other.org") == (200, "b1"), "it is served")
             bench.router.route([good])
             bench.routings.pop("other")
             bench.until(lambda: "other.stable" not in bench.router._admin.get("/clusters"), "the other is gone")

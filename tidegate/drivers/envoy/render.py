@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from tidegate.core.service import Listener
 from tidegate.drivers.envoy import endpoints, names
@@ -15,18 +16,23 @@ from tidegate.drivers.envoy.secrets import certificate
 from tidegate.drivers.envoy.weights import weights
 from tidegate.ports import Routing
 
+_NO_MARKS: Mapping[int, str] = MappingProxyType({})
 
-def render(routings: Sequence[Routing], run_dir: Path) -> dict[str, str]:
-    """The text of every file that Envoy watches for these services, by its path within the run directory."""
+
+def render(routings: Sequence[Routing], run_dir: Path, marks: Mapping[int, str] = _NO_MARKS) -> dict[str, str]:
+    """The text of every file that Envoy watches for these services, by its path within the run directory.
+
+    `marks`: of the certificate files, by port (`secrets.py`).
+    """
     ordered = sorted(routings, key=lambda routing: routing.service.service)
     resources: dict[str, list[Json]] = {}
     for routing in ordered:
         resources |= _endpoints(routing)
     resources[names.CDS_FILE] = [each for routing in ordered for each in clusters(routing, run_dir)]
-    ports = _ports(ordered)
+    ports = ports_of(ordered)
     for port, listener in ports.items():
         if listener.tls is not None:
-            resources[names.sds_file(port)] = certificate(port, listener.tls)
+            resources[names.sds_file(port)] = certificate(port, listener.tls, marks.get(port, ""))
         here = [routing for routing in ordered if routing.service.listener.port == port]
         resources[names.rds_file(port)] = route_table(port, here)
     resources[names.LDS_FILE] = listeners(list(ports.values()), run_dir)
@@ -34,7 +40,7 @@ def render(routings: Sequence[Routing], run_dir: Path) -> dict[str, str]:
     return {path: response(found) for path, found in resources.items()}
 
 
-def _ports(routings: Sequence[Routing]) -> dict[int, Listener]:
+def ports_of(routings: Sequence[Routing]) -> dict[int, Listener]:
     """One listener for each port; services that share it agree in all that concerns the port itself."""
     ports: dict[int, Listener] = {}
     for routing in routings:

@@ -26,7 +26,8 @@ from tidegate.drivers.envoy.in_force import InForce
 from tidegate.drivers.envoy.placing import Placing, Rejected
 from tidegate.drivers.envoy.process import running
 from tidegate.drivers.envoy.readings import Readings
-from tidegate.drivers.envoy.render import render
+from tidegate.drivers.envoy.render import ports_of, render
+from tidegate.drivers.envoy.secrets import mark_of
 from tidegate.ports import UNSEEN, Applied, RouterReading, Routing
 
 _EJECTIONS = re.compile(r"cluster\.[^.]+\.candidate\.outlier_detection\.ejections_active")
@@ -57,7 +58,9 @@ class EnvoyRouter:
         self._admin.close()
 
     def route(self, routings: Sequence[Routing]) -> None:
-        wanted = render(routings, self.run_dir)
+        ports = ports_of(routings)
+        marks = {port: mark_of(listener.tls) for port, listener in ports.items() if listener.tls is not None}
+        wanted = render(routings, self.run_dir, marks)
         self._in_force.learn(wanted)
         try:
             Placing(self._files, self._admin, self._patience).place(wanted, self._missed(wanted))
