@@ -100,6 +100,7 @@ class Watcher:
         self._services: dict[str, _Watched] = {}
         self._rollouts: dict[str, _Watched] = {}
         self._looks: dict[str, Look] = {}
+        self._youngest: Mapping[str, str] = {}  # the last rollout of each subject
 
     # --- once a tick --------------------------------------------------------------------------------------------------
 
@@ -108,6 +109,7 @@ class Watcher:
         self._gauges.look([record.file for record in records], now)
         self._services = {record.file.service: self._services.get(record.file.service, _Watched()) for record in records}
         going = [held for held in claimed if held.rollout.in_flight]
+        self._youngest = {held.rollout.subject: held.rollout.id for held in claimed}
         self._rollouts = {held.rollout.id: self._rollouts.get(held.rollout.id) or _restored(held) for held in going}
         self._looks = {id_: look for id_, look in self._looks.items() if id_ in self._rollouts}
         files = {record.file.service: record.file for record in records}
@@ -177,15 +179,18 @@ class Watcher:
         return self._looks.get(rollout)
 
     def harm(self, held: Held, after: Rollout, applied: Applied, now: datetime) -> Harm:
-        """The account after this look. It goes on until the lever is free: requests in flight end later."""
+        """The account after this look. It goes on until nothing is left to do, for requests in flight end later; or until a
+        younger rollout has the slot, and what fails there is its own."""
         harm, rollout = held.harm, held.rollout
-        if rollout.settled:
+        if rollout.settled and self._youngest.get(rollout.subject) != rollout.id:
             return harm
         reading, epoch = self._reading(rollout.subject)
         if reading is not None:
             candidate = reading.tallies.get((Slot.CANDIDATE, rollout.candidate), NOTHING)
             baseline = reading.tallies.get((Slot.STABLE, rollout.baseline), NOTHING)
             harm = look_at(harm, epoch=epoch, counts=Counted.of(candidate, baseline, reading.seen_failures), at=now)
+        if rollout.settled:
+            return _without_comparison(held.harm, harm)
         back = after.phase in (Phase.ROLLING_BACK, Phase.ROLLED_BACK)
         return note_exposure(harm, applied=applied.exposure, going_back=back, at=now)
 
@@ -228,6 +233,13 @@ class Watcher:
 
 
 _NO_LOOK = Look(GOOD, ())
+
+
+def _without_comparison(before: Harm, after: Harm) -> Harm:
+    """What the baseline does once the candidate has nobody left says nothing about the two."""
+    kept = before.counted
+    counted = replace(after.counted, baseline_finished=kept.baseline_finished, baseline_failed=kept.baseline_failed)
+    return replace(after, counted=counted)
 
 
 def _restored(held: Held) -> _Watched:
