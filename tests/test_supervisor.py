@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tidegate.drivers.envoy.process import BOOTSTRAP, LOCK, LOG, RECORD, EnvoyProcess, running
+from tidegate.drivers.envoy.process import BOOTSTRAP, LOCK, RECORD, EnvoyProcess, running
 from tidegate.drivers.process.identity import Identity, alive, identify
 from tidegate.drivers.process.kept import Kept, find
 from tidegate.drivers.process.lock import hold, holder, is_held
@@ -312,7 +312,7 @@ def test_a_real_envoy_is_kept_and_what_its_own_driver_wrote_down_is_understood(
         "envoy",
         tuple(envoy.command()),
         str(run_dir / RECORD),
-        str(run_dir / LOG),
+        str(path / "envoy.log"),
         lock=str(run_dir / LOCK),
         needs=(str(run_dir / BOOTSTRAP),),
         open_files=True,

@@ -21,25 +21,19 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
 from tidegate.core.errors import Unreachable
 from tidegate.drivers.process.identity import Identity, alive, send
-from tidegate.drivers.process.kept import Kept, find, start
+from tidegate.drivers.process.kept import Kept, find
 from tidegate.drivers.process.lock import Lock, hold, holder, is_held
-from tidegate.drivers.process.logs import rotate
+from tidegate.drivers.process.rotation import rotate
 from tidegate.drivers.process.sweep import INSTANCE, Marked, marked, run_id, unmarked
+from tidegate.drivers.process.ward import POLL, Ward, tell
 
-POLL = 0.1
-_AT_ONCE = 5.0
-"""Seconds. Who ends sooner than this after its start, and by itself, is brought back with a growing pause."""
-_LONGEST_PAUSE = 30.0
 _TASK_GRACE = 10.0
 _TEND = 1.0
-_KILLED = (-signal.SIGKILL, None)
-"""Ended by somebody else's hand, as far as we know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,62 +158,6 @@ def _succeed(run_dir: Path, within: float) -> Lock:
 # --- the process --------------------------------------------------------------------------------------------------------
 
 
-class Ward:
-    """One kept process, and how patient we are with it."""
-
-    def __init__(self, kept: Kept) -> None:
-        self.kept = kept
-        self.process: Identity | None = None
-        self._begun = 0.0
-        self._failures = 0
-        self._not_before = 0.0
-
-    def look(self, codes: dict[int, int]) -> None:
-        """Brings it back when it is gone. `codes`: how our children ended since."""
-        if self.process is not None:
-            code = codes.get(self.process.pid)
-            if code is None and alive(self.process):
-                return
-            self._see_ended(code)
-        now = time.monotonic()
-        if now >= self._not_before and all(Path(needed).exists() for needed in self.kept.needs):
-            self._bring_back(now)
-
-    def _bring_back(self, now: float) -> None:
-        # The first look, and one after a quick end, is thorough: perhaps it ended because another one runs.
-        thorough = self._begun == 0.0 or self._failures > 0
-        self.process = find(self.kept, thorough)
-        if self.process is not None:
-            _tell(f"{self.kept.name} runs as process {self.process.pid}")
-        else:
-            try:
-                self.process = start(self.kept)
-            except OSError as error:
-                _tell(f"{self.kept.name} could not be started: {error}")
-            else:
-                _tell(f"{self.kept.name} started as process {self.process.pid if self.process else '?'}")
-        self._begun = now
-        if self.process is None:
-            self._wait_longer()
-
-    def _see_ended(self, code: int | None) -> None:
-        pid = self.process.pid if self.process else 0
-        self.process = None
-        lived = time.monotonic() - self._begun
-        _tell(f"{self.kept.name}, process {pid}, ended {_said(code)} after {lived:.1f} s")
-        if code in _KILLED or lived > _AT_ONCE:
-            self._failures = 0
-        else:
-            self._wait_longer()
-
-    def _wait_longer(self) -> None:
-        self._failures += 1
-        pause = min(POLL * 2.0**self._failures, _LONGEST_PAUSE)
-        self._not_before = time.monotonic() + pause
-        if self._failures > 1:
-            _tell(f"{self.kept.name} failed {self._failures} times in a row; the next start is in {pause:.1f} s")
-
-
 class Supervisor:
     def __init__(self, run_dir: Path) -> None:
         self._run_dir = run_dir
@@ -251,7 +189,7 @@ class Supervisor:
             try:
                 ward.look(codes)
             except OSError as error:
-                _tell(f"{ward.kept.name} could not be looked after: {error}")
+                tell(f"{ward.kept.name} could not be looked after: {error}")
         if time.monotonic() - self._tended > _TEND:
             self._tended = time.monotonic()
             self._read_again()
@@ -264,13 +202,13 @@ class Supervisor:
         try:
             self._plan = Plan.read(self._run_dir)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            _tell(f"the new plan cannot be read, the old one holds: {error}")
+            tell(f"the new plan cannot be read, the old one holds: {error}")
         else:
             known = {ward.kept.name: ward for ward in self._wards}
             self._wards = [known.get(kept.name) or Ward(kept) for kept in self._plan.kept]
             for ward, kept in zip(self._wards, self._plan.kept, strict=True):
                 ward.kept = kept
-            _tell("took over a new plan")
+            tell("took over a new plan")
         self._read = _written(self._run_dir)
 
     def end(self) -> None:
@@ -279,19 +217,19 @@ class Supervisor:
             self._end_kept(ward.kept)
             if number == 0:
                 self._end_tasks()
-        _tell("everything has ended")
+        tell("everything has ended")
 
     def _end_kept(self, kept: Kept) -> None:
         process = find(kept, thoroughly=True)
         if process is None:
             return
         for number, patience in ((signal.Signals(kept.signal), kept.grace), (signal.SIGKILL, 5.0)):
-            _tell(f"{kept.name}, process {process.pid}, is told to end by {number.name}")
+            tell(f"{kept.name}, process {process.pid}, is told to end by {number.name}")
             with suppress(ProcessLookupError):
                 os.kill(process.pid, number)
             if self._wait(lambda: not alive(process), patience):
                 return
-        _tell(f"{kept.name}, process {process.pid}, does not end")
+        tell(f"{kept.name}, process {process.pid}, does not end")
 
     def _end_tasks(self) -> None:
         """Those that the controller left behind, because it does so or because it was killed."""
@@ -302,7 +240,7 @@ class Supervisor:
             left = _tasks(run)
             if not left:
                 return
-            _tell(f"{len(left)} processes of tasks are told to end by {number.name}")
+            tell(f"{len(left)} processes of tasks are told to end by {number.name}")
             for one in left:
                 with suppress(ProcessLookupError):
                     os.kill(one.identity.pid, number)
@@ -343,19 +281,6 @@ def _reap() -> dict[int, int]:
                 break
             codes[pid] = os.waitstatus_to_exitcode(status)
     return codes
-
-
-def _said(code: int | None) -> str:
-    if code is None:
-        return "(nobody knows how)"
-    return f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
-
-
-def _tell(sentence: str) -> None:
-    """Into the log, which is our standard error. Nothing that happens to the log ends the supervisor."""
-    with suppress(OSError, ValueError):
-        sys.stderr.write(f"{datetime.now(UTC).isoformat(timespec='milliseconds')} supervisor: {sentence}\n")
-        sys.stderr.flush()
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.drivers.process.logs import Line, follow, log_path, open_log, prune, read_logs, rotate, rotate_all, tail
+from tidegate.drivers.process.logs import Line, follow, log_path, open_log, read_logs, tail
+from tidegate.drivers.process.rotation import prune, rotate, rotate_all
 
 
 def write(path: Path, text: str) -> None:

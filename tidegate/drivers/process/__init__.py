@@ -1,7 +1,7 @@
 """Tasks as local processes: started, watched, adopted and ended without leaving anything behind.
 
-The supervisor uses `identity`, `lock`, `kept`, `sweep` and `logs` alone and must stay small, so the runtime is imported
-only when somebody asks for it.
+The supervisor uses `identity`, `lock`, `kept`, `ward`, `sweep` and `rotation` alone and must stay small, so the runtime is
+imported only when somebody asks for it.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ from pathlib import Path
 from tidegate.core.service import Service
 from tidegate.drivers.process.check import check
 from tidegate.drivers.process.keeper import Keeper
-from tidegate.drivers.process.logs import FILES, SIZE
 from tidegate.drivers.process.machine import Machine
+from tidegate.drivers.process.rotation import FILES, SIZE
 
 
 class ProcessRuntime(Keeper):

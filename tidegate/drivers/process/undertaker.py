@@ -16,7 +16,7 @@ from signal import SIGKILL, SIGTERM, Signals
 import structlog
 
 from tidegate.drivers.process.identity import Identity, alive
-from tidegate.drivers.process.logs import prune, rotate_all
+from tidegate.drivers.process.rotation import prune, rotate_all
 from tidegate.drivers.process.sweep import INSTANCE, TASK, Marked, marked
 
 GRACE = 5.0
