@@ -6,36 +6,84 @@ listener, stickiness) belongs to the service and may change with every `apply`.
 
 from __future__ import annotations
 
+import ipaddress
+import posixpath
 import re
+from collections import Counter
 from datetime import timedelta
-from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from tidegate.core.alarm import AlarmFile, check_alarms
 from tidegate.core.document import Document
 from tidegate.core.duration import Duration
-from tidegate.core.errors import Invalid
+from tidegate.core.errors import Invalid, quote
 from tidegate.core.plan import PlanFile
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$")]
 VersionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,62}$")]
-HeaderName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", to_lower=True)]
+HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,62}$", to_lower=True)]
 CookieName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,62}$")]
-Target = Annotated[str, StringConstraints(pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$")]
 
-RESERVED_HEADERS = ("x-tidegate-id", "x-tidegate-side")
-"""Set by the router for the tasks; what clients send under these names is stripped."""
+RESERVED_HEADERS = ("x-tidegate-id", "x-tidegate-side", "x-request-id", "cookie", "host")
+"""Set or read by the router itself; what clients send under the first two is stripped."""
+
+
+def _not_reserved(header: str) -> str:
+    if header in RESERVED_HEADERS or header.startswith("x-envoy-"):
+        raise ValueError(f"header {header!r} is reserved for the router.\nChoose another header name.")
+    return header
 
 
 def _bytes(text: str) -> str:
-    if not re.fullmatch(r"\d{1,9}(KB|MB|GB)", text):
-        raise ValueError(f"{text!r} is not a size.\nWrite a number with a unit, as 512MB.")
+    if not re.fullmatch(r"[0-9]{1,9}(KB|MB|GB)", text):
+        raise ValueError(f"{quote(text)} is not a size.\nWrite a number with a unit, as 512MB.")
     return text
 
 
+def _host(text: str) -> str:
+    if len(text) > 253 or not re.fullmatch(r"\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*", text.lower()):
+        raise ValueError(f"{quote(text)} is not a host name.\nWrite shop.example.org, *.example.org or *.")
+    return text.lower()
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError as wrong:
+        raise ValueError(f"{quote(text)} is not an IP address.\nWrite 127.0.0.1, 0.0.0.0 or ::1.") from wrong
+
+
+def _target(text: str) -> str:
+    found = re.fullmatch(r"(\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9_.-]{1,253}):([0-9]{1,5})", text)
+    if not found or not 1 <= int(found[2]) <= 65535:
+        raise ValueError(f"{quote(text)} is not a host and a port.\nWrite 10.0.0.7:8080 or [::1]:8080.")
+    return text
+
+
+def _prefix(path: str) -> str:
+    """`/api/` is the same as `/api`: a prefix ends where a part of the path ends."""
+    return path.rstrip("/") or "/"
+
+
+OwnHeader = Annotated[HeaderName, AfterValidator(_not_reserved)]
 Size = Annotated[str, AfterValidator(_bytes)]
+Target = Annotated[str, AfterValidator(_target)]
+
+
+def _count(least: int, most: int) -> Any:
+    """A whole number as such: no text, and no `yes` that YAML once took for 1."""
+    return Field(strict=True, ge=least, le=most)
 
 
 class Tls(Document):
@@ -48,15 +96,15 @@ class Tls(Document):
 class Listener(Document):
     """Where users reach the service. Services on one port share it by host and path; the longest path wins."""
 
-    port: Annotated[int, Field(ge=1, le=65535)]
-    address: str = "127.0.0.1"
+    port: Annotated[int, _count(1, 65535)]
+    address: Annotated[str, AfterValidator(_address)] = "127.0.0.1"
     """Address to listen on; 0.0.0.0 for every interface. One address for a port."""
-    host: str = "*"
+    host: Annotated[str, AfterValidator(_host)] = "*"
     """Host name of the requests, `*` for any, `*.example.org` for a suffix."""
-    path: Annotated[str, StringConstraints(pattern=r"^/[^?#\s]*$")] = "/"
+    path: Annotated[str, StringConstraints(pattern=r"^/[^?#\s]*$", max_length=500), AfterValidator(_prefix)] = "/"
     """Path prefix. `/api` matches `/api` and `/api/x`, and not `/apix`."""
     tls: Tls | None = None
-    trusted_hops: Annotated[int, Field(ge=0, le=10)] = 0
+    trusted_hops: Annotated[int, _count(0, 10)] = 0
     """Proxies in front whose X-Forwarded-For entries are believed."""
     timeout: Duration = timedelta(seconds=30)
     """A request that takes longer is ended with 504. 0 for never. Upgraded connections and gRPC streams are not cut."""
@@ -65,7 +113,7 @@ class Listener(Document):
 class Force(Document):
     """Lets testers choose a side by a header, also before any user sees the candidate."""
 
-    header: HeaderName = "x-tidegate-force"
+    header: OwnHeader = "x-tidegate-force"
     secret: Annotated[str, StringConstraints(min_length=8, max_length=200, pattern=r"^[\x21-\x7e]+$")]
     """The header's value must be `candidate SECRET` or `baseline SECRET`."""
 
@@ -73,19 +121,26 @@ class Force(Document):
 class Stickiness(Document):
     """By what a user is known, in this order: the header, the cookie, else a cookie is set."""
 
-    header: HeaderName | None = "x-user-id"
+    header: OwnHeader | None = "x-user-id"
     cookie: CookieName | None = "tidegate"
     cookie_secure: bool = False
     """Marks the cookie Secure. Set it where users come over TLS, also when TLS ends before Tidegate."""
     to_task: bool = False
     """Keeps a user on the same task of his side as well."""
 
-    @field_validator("header")
-    @classmethod
-    def _not_reserved(cls, header: str | None) -> str | None:
-        if header in RESERVED_HEADERS or (header or "").startswith("x-envoy-"):
-            raise ValueError(f"header {header!r} is reserved for the router.\nChoose another header name.")
-        return header
+    @model_validator(mode="after")
+    def _somehow(self) -> Stickiness:
+        if self.header is None and self.cookie is None:
+            raise ValueError(
+                "stickiness has neither a header nor a cookie: nobody would stay on his side.\nGive at least one of them."
+            )
+        return self
+
+    @model_serializer(mode="wrap")
+    def _with_nulls(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """`null` means something here and is not the default: it is written down also by who leaves out nulls."""
+        nulls = {name: None for name in ("header", "cookie") if getattr(self, name) is None}
+        return {**write(self), **nulls}
 
 
 class Health(Document):
@@ -94,8 +149,8 @@ class Health(Document):
     path: Annotated[str, StringConstraints(pattern=r"^/\S*$")] | None = None
     interval: Duration = timedelta(seconds=1)
     timeout: Duration = timedelta(seconds=1)
-    healthy_after: Annotated[int, Field(ge=1, le=100)] = 2
-    unhealthy_after: Annotated[int, Field(ge=1, le=100)] = 3
+    healthy_after: Annotated[int, _count(1, 100)] = 2
+    unhealthy_after: Annotated[int, _count(1, 100)] = 3
     start_within: Duration = timedelta(seconds=30)
     """A task that is not healthy by then is given up, and a rollout that needs it rolls back."""
 
@@ -112,10 +167,17 @@ class Limits(Document):
 
     memory: Size | None = None
     """Address space, as 512MB."""
-    open_files: Annotated[int, Field(ge=16, le=10_000_000)] | None = None
-    processes: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    open_files: Annotated[int, _count(16, 10_000_000)] | None = None
+    processes: Annotated[int, _count(1, 1_000_000)] | None = None
     core: Size | None = None
-    """Size of core dumps."""
+    """Size of core dumps; 0MB for none."""
+
+    @field_validator("memory")
+    @classmethod
+    def _some_memory(cls, memory: str | None) -> str | None:
+        if memory is not None and not memory[:-2].strip("0"):
+            raise ValueError("no task starts without memory.\nGive it some, as 512MB.")
+        return memory
 
 
 class Tasks(Document):
@@ -123,7 +185,7 @@ class Tasks(Document):
 
     command: tuple[str, ...] | None = None
     """Program and arguments; no shell. `{port}`, `{version}`, `{service}` and `{task}` are filled in."""
-    targets: tuple[Target, ...] | None = None
+    targets: Annotated[tuple[Target, ...], Field(min_length=1, max_length=1000)] | None = None
     """host:port of tasks that somebody else runs."""
     env: dict[str, str] = Field(default_factory=dict)
     """Added to a small environment (PATH, HOME, LANG, TZ of the controller). The same placeholders are filled in."""
@@ -132,7 +194,7 @@ class Tasks(Document):
     user: str | None = None
     """Run as this user (the controller must be root)."""
     limits: Limits = Limits()
-    count: Annotated[int, Field(ge=1, le=200)] = 1
+    count: Annotated[int, _count(1, 200)] = 1
     protocol: Literal["http1", "http2", "grpc"] = "http1"
     """What the tasks speak. `grpc` is http2 whose failures are told by grpc-status."""
     health: Health = Health()
@@ -144,7 +206,7 @@ class Tasks(Document):
     @field_validator("command")
     @classmethod
     def _placeholders(cls, command: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        if command is not None and not command:
+        if command is not None and not "".join(command[:1]):
             raise ValueError("an empty command starts nothing.\nGive the program and its arguments, as [python, app.py].")
         for word in command or ():
             check_placeholders(word)
@@ -157,20 +219,28 @@ class Tasks(Document):
         if not isinstance(env, dict):
             return env
         for key, value in env.items():
-            if isinstance(value, bool) or value is None:
-                raise ValueError(f"env {key} is {value!r}: as text that could be several things.\nPut it in quotes.")
-        return {str(key): str(value) for key, value in env.items()}
+            if not isinstance(value, str) and (type(value) is not int or abs(value) >= 10**18):
+                raise ValueError(f"env {key} is {quote(value)}: as text that could be several things.\nPut it in quotes.")
+        return {key: str(value) for key, value in env.items()}
 
     @field_validator("env")
     @classmethod
     def _names(cls, env: dict[str, str]) -> dict[str, str]:
         for key, value in env.items():
             if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key):
-                raise ValueError(f"{key!r} is not a name of an environment variable.\nUse letters, digits and _.")
+                raise ValueError(f"{quote(key)} is not a name of an environment variable.\nUse letters, digits and _.")
             if key.startswith("TIDEGATE_"):
-                raise ValueError(f"{key} begins with TIDEGATE_, which is ours.\nChoose another name.")
+                raise ValueError(f"{key[:60]} begins with TIDEGATE_, which is ours.\nChoose another name.")
             check_placeholders(value)
         return env
+
+    @field_validator("targets")
+    @classmethod
+    def _each_once(cls, targets: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for target, count in Counter(targets or ()).items():
+            if count > 1:
+                raise ValueError(f"the target {target!r} is there twice.\nName each once.")
+        return targets
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Tasks:
@@ -181,15 +251,15 @@ class Tasks(Document):
 
 
 PLACEHOLDERS = ("port", "version", "service", "task")
-_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 
 
 def check_placeholders(text: str) -> None:
     """Raises ValueError for `{prot}`. Doubled braces stand for themselves, as in `{{json}}`."""
-    for name in _PLACEHOLDER.findall(text.replace("{{", "").replace("}}", "")):
-        if name not in PLACEHOLDERS:
+    for found in _PLACEHOLDER.finditer(text):
+        if found[1] is not None and found[1] not in PLACEHOLDERS:
             raise ValueError(
-                f"{{{name}}} in {text[:60]!r} is not a placeholder.\n"
+                f"{{{found[1][:60]}}} in {quote(text)} is not a placeholder.\n"
                 f"Known: {', '.join('{' + known + '}' for known in PLACEHOLDERS)}; write {{{{ and }}}} for braces themselves."
             )
 
@@ -197,24 +267,22 @@ def check_placeholders(text: str) -> None:
 def fill(text: str, *, port: int, version: str, service: str, task: str) -> str:
     """Puts the task's values into a command word or an environment value."""
     values = {"port": str(port), "version": version, "service": service, "task": task}
-    parts = re.split(r"(\{\{|\}\}|\{[a-z]+\})", text)
-    return "".join(
-        {"{{": "{", "}}": "}"}.get(part) or values.get(part.strip("{}"), part) if part[:1] in "{}" and part else part
-        for part in parts
-    )
+    return _PLACEHOLDER.sub(lambda found: values[found[1]] if found[1] is not None else found[0][0], text)
 
 
 class On(Document):
     """Who is told when a rollout starts, is rolled back, completes, or waits for a person."""
 
-    events: tuple[Literal["started", "rolled_back", "completed", "waiting"], ...] = (
+    events: Annotated[
+        tuple[Literal["started", "rolled_back", "completed", "waiting"], ...], Field(min_length=1, max_length=100)
+    ] = (
         "started",
         "rolled_back",
         "completed",
         "waiting",
     )
     webhook: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
-    command: tuple[str, ...] | None = None
+    command: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """Gets the event as JSON on its standard input, and TIDEGATE_EVENT, TIDEGATE_ROLLOUT, TIDEGATE_SERVICE, TIDEGATE_REASON."""
 
     @model_validator(mode="after")
@@ -248,14 +316,25 @@ class Service(Document):
         check_alarms(alarms, scraped=tasks is None or tasks.metrics is not None)
         return alarms
 
+    @model_validator(mode="after")
+    def _force_is_apart(self) -> Service:
+        if self.force is not None and self.force.header == self.stickiness.header:
+            raise ValueError(f"{self.force.header!r} cannot both name users and force a side.\nGive force another header.")
+        return self
+
     def relative_to(self, directory: str) -> Service:
         """The same service with its working directory and certificate files made absolute."""
-        base = PurePosixPath(directory)
-        tasks = self.tasks.model_copy(update={"directory": str(base / (self.tasks.directory or "."))})
+        tasks = self.tasks
+        if tasks.command is not None:
+            tasks = tasks.model_copy(update={"directory": _beside(directory, tasks.directory or ".")})
         if self.listener.tls is None:
             return self.model_copy(update={"tasks": tasks})
-        tls = Tls(certificate=str(base / self.listener.tls.certificate), key=str(base / self.listener.tls.key))
+        tls = Tls(certificate=_beside(directory, self.listener.tls.certificate), key=_beside(directory, self.listener.tls.key))
         return self.model_copy(update={"tasks": tasks, "listener": self.listener.model_copy(update={"tls": tls})})
+
+
+def _beside(directory: str, path: str) -> str:
+    return posixpath.normpath(posixpath.join(directory, path))
 
 
 def same_listener(one: Service, other: Service) -> None:
