@@ -115,12 +115,12 @@ def test_who_stops_later_does_not_take_the_next_ones_socket(house: House) -> Non
 def test_the_stream_tells_every_new_event_and_goes_on_after_the_last_one_heard(serving: Serving, house: House) -> None:
     house.run("v1")
     with _stream(serving, "service=web&after=0") as messages:
-        events = _events(messages, 5)
+        events = _events(messages, 3)
     ids = [int(id_) for _, id_, _ in events]
     assert ids == sorted(ids)
     assert events[0][2]["kind"] == "started"
-    with _stream(serving, "service=web", **{"Last-Event-ID": str(ids[2])}) as messages:
-        assert int(_events(messages, 1)[0][1]) == ids[3]
+    with _stream(serving, "service=web", **{"Last-Event-ID": str(ids[1])}) as messages:
+        assert int(_events(messages, 1)[0][1]) == ids[2]
 
 
 def test_the_stream_begins_now_unless_told_otherwise(serving: Serving, house: House) -> None:
@@ -186,9 +186,7 @@ def test_it_stops_soon_although_somebody_follows(house: House) -> None:
         begun = time.monotonic()
         serving.stop()
         assert time.monotonic() - begun < 4
-        with contextlib.suppress(httpx2.HTTPError):
-            for _ in messages:
-                pass
+        assert list(messages) is not None, "the stream ended as streams end, and was not cut off"
     assert not serving.alive
 
 

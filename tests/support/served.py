@@ -217,7 +217,9 @@ class House:
 
     def begun(self, version: str = "v2") -> House:
         """v1 serves, and this version has reached its first step."""
-        self.run("v1")
+        return self.run("v1").begun_again(version)
+
+    def begun_again(self, version: str) -> House:
         self.deploy(version)
         return self.until(lambda: self.rollout().phase is Phase.WATCHING)
 

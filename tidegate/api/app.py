@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Event
+
 from fastapi import Depends, FastAPI
 
 from tidegate.api import events, health, logs, metrics, rollouts, schema, stream
@@ -18,6 +20,7 @@ NOUNS = (services_routes, rollouts, events, stream, logs, metrics, health, schem
 def create_app(services: ApiServices) -> FastAPI:
     app = FastAPI(title="Tidegate", version=API_VERSION, openapi_url=None, redirect_slashes=False)
     app.state.services = services
+    app.state.closing = Event()  # set when the doors close: streams end by themselves
     for noun in NOUNS:
         app.include_router(noun.router, prefix="/v1", dependencies=[Depends(admitted)])
     add_openapi(app)

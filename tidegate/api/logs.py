@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from threading import Event
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -11,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 
 from tidegate.api.answers import Line
 from tidegate.api.arguments import OfTask, OfVersion, ServiceName
-from tidegate.api.needs import LogLine, Services
+from tidegate.api.needs import Closing, LogLine, Services
 from tidegate.api.openapi import described
 from tidegate.api.peer import trusted
 from tidegate.api.present import answer
@@ -29,6 +30,7 @@ def logs(
     *,
     service: ServiceName,
     services: Services,
+    closing: Closing,
     version: OfVersion = None,
     task: OfTask = None,
     lines: Lines = 200,
@@ -38,11 +40,11 @@ def logs(
     services.glance.service(service)
     if follow:
         found = services.follow_logs(service, version, task, lines)
-        return StreamingResponse(_lines(found), media_type="application/jsonl", headers={"Cache-Control": "no-store"})
+        return StreamingResponse(_lines(found, closing), media_type="application/jsonl", headers={"Cache-Control": "no-store"})
     return answer([_line(line) for line in services.read_logs(service, version, task, lines)])
 
 
-def _lines(found: Iterator[LogLine | None]) -> Iterator[str]:
+def _lines(found: Iterator[LogLine | None], closing: Event) -> Iterator[str]:
     silent = 0
     for line in found:
         silent = 0 if line else silent + 1
@@ -50,6 +52,8 @@ def _lines(found: Iterator[LogLine | None]) -> Iterator[str]:
             yield json.dumps(_line(line)) + "\n"
         elif silent % STILL_HERE == 1:
             yield "\n"
+        if closing.is_set():
+            return
 
 
 def _line(line: LogLine) -> dict[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from threading import Event
 from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
@@ -69,3 +70,12 @@ def services_of(request: Request) -> ApiServices:
 
 
 Services = Annotated[ApiServices, Depends(services_of)]
+
+
+def closing_of(request: Request) -> Event:
+    closing: Event = request.app.state.closing
+    return closing
+
+
+Closing = Annotated[Event, Depends(closing_of)]
+"""Set when the doors close: whoever streams ends then."""

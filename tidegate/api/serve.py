@@ -11,6 +11,7 @@ import struct
 import threading
 from asyncio import BaseTransport
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, cast
 
 import structlog
@@ -36,11 +37,12 @@ STOP_WITHIN = 5.0
 class Serving:
     """Both doors while they are open. `port` is 0 when there is none on TCP."""
 
-    def __init__(self, socket_path: Path, port: int, servers: list[uvicorn.Server], sockets: list[socket.socket]) -> None:
+    def __init__(self, socket_path: Path, port: int, doors: list[tuple[uvicorn.Server, socket.socket]], closing: Event) -> None:
         self.socket = socket_path
         self.port = port
-        self._servers = servers
-        self._sockets = sockets
+        self._doors = doors
+        self._servers = [server for server, _ in doors]
+        self._closing = closing
         self._inode = socket_path.stat().st_ino
         self._thread = threading.Thread(target=self._run, name="api", daemon=True)
 
@@ -51,13 +53,12 @@ class Serving:
             structlog.get_logger().exception("api_ended")
 
     async def _serve(self) -> None:
-        pairs = zip(self._servers, self._sockets, strict=True)
-        await asyncio.gather(*(server.serve(sockets=[door]) for server, door in pairs))
+        await asyncio.gather(*(server.serve(sockets=[door]) for server, door in self._doors))
 
     def start(self) -> Serving:
         """Returns when both doors answer."""
         self._thread.start()
-        tick = threading.Event()
+        tick = Event()
         for _ in range(int(START_WITHIN / 0.01)):
             if all(server.started for server in self._servers):
                 return self
@@ -73,6 +74,7 @@ class Serving:
 
     def stop(self) -> None:
         """Ends open streams and closes both doors. Twice is once."""
+        self._closing.set()
         for server in self._servers:
             server.should_exit = True
         if self._thread.is_alive() and self._thread is not threading.current_thread():
@@ -85,19 +87,15 @@ class Serving:
 def serve(app: FastAPI, settings: Settings) -> Serving:
     """Opens both doors. Raises Refused when another Tidegate has this home, or when the port is taken."""
     services = cast("ApiServices", app.state.services)
-    sockets = [_open_socket(settings.socket)]
-    servers = [_server(socket_door(app))]
-    port = 0
+    doors = [(_server(socket_door(app)), _open_socket(settings.socket))]
     if settings.port:
         try:
-            sockets.append(_open_port(settings.port))
+            doors.append((_server(loopback_door(app, services.token)), _open_port(settings.port)))
         except BaseException:
-            sockets[0].close()
+            doors[0][1].close()
             settings.socket.unlink(missing_ok=True)
             raise
-        port = settings.port
-        servers.append(_server(loopback_door(app, services.token)))
-    return Serving(settings.socket, port, servers, sockets).start()
+    return Serving(settings.socket, settings.port, doors, app.state.closing).start()
 
 
 def _server(app: ASGIApp) -> uvicorn.Server:
@@ -107,6 +105,7 @@ def _server(app: ASGIApp) -> uvicorn.Server:
         ws="none",
         lifespan="off",
         log_config=None,
+        log_level="critical",  # what goes wrong inside is logged by us, and what comes from outside is not worth a line
         access_log=False,
         server_header=False,
         limit_concurrency=MOST_CONNECTIONS,

@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
+from threading import Event as ThreadEvent
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header
@@ -16,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from tidegate.api.arguments import LARGEST_ID, After, OfRollout, OfService
-from tidegate.api.needs import ApiServices, Services
+from tidegate.api.needs import ApiServices, Closing, Services
 from tidegate.api.openapi import described
 from tidegate.api.present import present
 from tidegate.core.errors import NotFound, TidegateError
@@ -38,6 +39,7 @@ LastEventId = Annotated[str | None, Header(max_length=20, description="Goes on a
 async def stream(
     *,
     services: Services,
+    closing: Closing,
     service: OfService = None,
     rollout: OfRollout = None,
     after: After | None = None,
@@ -48,7 +50,7 @@ async def stream(
     begin = _resumed(last_event_id, after)
     if begin is None:
         begin = await run_in_threadpool(_newest, services)
-    messages = _messages(services, service, rollout, begin)
+    messages = _messages(services, closing, service=service, rollout=rollout, after=begin)
     return StreamingResponse(messages, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
 
@@ -63,10 +65,12 @@ def _newest(services: ApiServices) -> int:
     return newest[-1].id if newest else 0
 
 
-async def _messages(services: ApiServices, service: str | None, rollout: str | None, after: int) -> AsyncIterator[str]:
+async def _messages(
+    services: ApiServices, closing: ThreadEvent, *, service: str | None, rollout: str | None, after: int
+) -> AsyncIterator[str]:
     yield "retry: 1000\n\n"
     look = 0
-    while True:
+    while not closing.is_set():
         events = await _tried(partial(_events, services, service, rollout, after))
         if isinstance(events, str):
             yield events

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,17 +53,20 @@ class Client:
         return self._ask("DELETE", path, content=content)
 
     def _ask(self, method: str, path: str, *, params: Params | None = None, content: object = None) -> Any:
+        self._knock()
         with self._mapped():
             return _read(self._http.request(method, path, params=_given(params or {}), json=content))
 
     def health(self) -> Any:
         """What it says of itself, also when that is bad."""
+        self._knock()
         with self._mapped():
             return self._http.get("/health").json()
 
     @contextmanager
     def lines(self, path: str, *, params: Params, headers: Mapping[str, str] | None = None) -> Iterator[Iterator[str]]:
         """The lines of an answer that does not end by itself."""
+        self._knock()
         timeout = httpx2.Timeout(SILENCE, connect=2.0)
         with (
             self._mapped(),
@@ -72,6 +76,17 @@ class Client:
                 response.read()
                 _read(response)
             yield response.iter_lines()
+
+    def _knock(self) -> None:
+        """Raises NotRunning when nobody listens. Asked first, for the library leaves a socket open when it cannot connect."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
+            door.settimeout(2.0)
+            try:
+                door.connect(str(self._socket))
+            except TimeoutError as error:
+                raise Unreachable("Tidegate is too busy to answer.", "Look what it does: tidegate doctor.") from error
+            except OSError as error:
+                raise not_running(self._socket) from error
 
     @contextmanager
     def _mapped(self) -> Iterator[None]:
@@ -89,16 +104,15 @@ class NotRunning(Unreachable):
     """Nobody listens on the socket."""
 
 
-def not_running(socket: Path) -> Unreachable:
+def not_running(path: Path) -> NotRunning:
     try:
-        there = socket.exists()
+        there = path.exists()
     except PermissionError:
         there = True
-    if there and not os.access(socket, os.W_OK):
-        return NotRunning(
-            f"You may not use {socket}: it belongs to another user.", "Run this as that user, or set TIDEGATE_HOME."
-        )
-    return NotRunning(f"Tidegate does not run here (nobody listens on {socket}).", "Start it: tidegate up --detach.")
+    if there and not os.access(path, os.W_OK):
+        mend = "Run this as that user, or set TIDEGATE_HOME."
+        return NotRunning(f"You may not use {path}: it belongs to another user.", mend)
+    return NotRunning(f"Tidegate does not run here (nobody listens on {path}).", "Start it: tidegate up --detach.")
 
 
 def open_client(patience: float = PATIENCE) -> Client:

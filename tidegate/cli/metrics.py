@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 import typer
@@ -56,6 +57,8 @@ def push(
     from tidegate.cli.screen import screen  # noqa: PLC0415
     from tidegate.core.errors import Invalid  # noqa: PLC0415
 
+    if not math.isfinite(value):
+        raise Invalid(f"{value} is no value of a metric.", "Push an ordinary number.", "value")
     labels = {}
     for one in label or []:
         key, equals, text = one.partition("=")

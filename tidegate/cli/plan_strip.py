@@ -15,8 +15,8 @@ MOST_SHOWN = 12
 
 
 def strip(steps: Sequence[Step], glyphs: Glyphs, now: int = 0) -> Text:
-    """`25% 1m › 50% 1m › 100% 5m`; `now` is the step that is marked, from 1."""
-    said = Text()
+    """`25% 1m › 50% › 75% › 100% 5m`: a time stands where it changes. `now` is the step that is marked, from 1."""
+    said, before = Text(), None
     for number, step in _shown(steps):
         if said:
             said.append(f" {glyphs.then} ", "dim")
@@ -24,12 +24,13 @@ def strip(steps: Sequence[Step], glyphs: Glyphs, now: int = 0) -> Text:
             said.append(glyphs.more, "dim")
             continue
         style = "bold reverse" if number == now else "dim" if number < now else ""
-        said.append(say_step(step), style)
+        said.append(_step(step, said_before=before), style)
+        before = step.hold
     return said
 
 
-def say_step(step: Step) -> str:
-    said = f"{step.exposure} {span(step.hold)}" if step.hold else step.exposure
+def _step(step: Step, *, said_before: timedelta | None) -> str:
+    said = f"{step.exposure} {span(step.hold)}" if step.hold != said_before else step.exposure
     return said + (" hook" if step.hook else "") + (" gate" if step.gate else "")
 
 
@@ -43,8 +44,8 @@ def _shown(steps: Sequence[Step]) -> list[tuple[int, Step | None]]:
 
 def progress(rollout: Rollout) -> float:
     """How much of the plan is done, by time; by steps when it has no times."""
-    if rollout.phase == "completed":
-        return 1.0
+    if rollout.phase in ("completed", "preparing"):
+        return float(rollout.phase == "completed")
     done = rollout.steps[: max(0, rollout.step - 1)]
     total = sum((step.hold for step in rollout.steps), timedelta(0))
     if not total:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Protocol
@@ -47,7 +47,7 @@ def follow_to_the_end(shown: Screen, rollout: str, *, wait: bool, plain: bool, a
     last: Rollout | None = None
     try:
         with _closing(teller):
-            last, how = _follow(follower, teller, wait=wait)
+            last, how = follow(follower, teller, wait=wait)
             if how in (Exit.COMPLETED, Exit.ROLLED_BACK):
                 _tell_the_rest(settings, follower, teller, rollout)
     except KeyboardInterrupt:
@@ -58,9 +58,10 @@ def follow_to_the_end(shown: Screen, rollout: str, *, wait: bool, plain: bool, a
     return how
 
 
-def _follow(follower: Follower, teller: Teller, *, wait: bool) -> tuple[Rollout | None, Exit]:
+def follow(messages: Iterable[Message], teller: Teller, *, wait: bool) -> tuple[Rollout | None, Exit]:
+    """Until it ends, waits for a person, or nothing was heard for too long."""
     last: Rollout | None = None
-    for message in follower:
+    for message in messages:
         teller.tell(message)
         last = message.status or last
         if message.silent > GIVE_UP:

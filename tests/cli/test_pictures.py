@@ -1,0 +1,157 @@
+"""Pictures fit: narrow terminals, terminals without UTF-8, hostile texts, figures that were not seen."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console, RenderableType
+
+from tests.cli.pictures import EVENTS, HARM, STEPS, rollout
+from tidegate.cli.answers import GuardAhead, Preview, Service, Step, read_as
+from tidegate.cli.board import Picture, board
+from tidegate.cli.ending import say_ending, say_harm
+from tidegate.cli.figures import milliseconds, rate, share
+from tidegate.cli.history_views import all_rollouts, explained
+from tidegate.cli.plan_strip import progress, strip
+from tidegate.cli.preview import ahead
+from tidegate.cli.screen import ASCII, UTF8, Glyphs, clean, clean_line
+from tidegate.cli.service_views import all_services, one_service
+
+PREVIEW = Preview(
+    service="web",
+    url="http://127.0.0.1:8080/",
+    baseline="v1",
+    candidate="v2",
+    tasks=2,
+    plan="linear 10% every 1m",
+    steps=STEPS,
+    duration=timedelta(minutes=14),
+    deadline=timedelta(hours=1),
+    guards=(
+        GuardAhead(
+            "errors",
+            "error_rate of the candidate above 1% in 2 of 3 periods of 10s",
+            rollback=True,
+            state="firing",
+            figure="3%",
+        ),
+    ),
+    in_flight="",
+)
+SERVICE = Service("web", "http://127.0.0.1:8080/", "v1", (), (), rollout().sides[0].figures, rollout(), ("v1",))
+
+
+def drawn(what: RenderableType, width: int) -> str:
+    out = io.StringIO()
+    Console(file=out, width=width, markup=False, emoji=False, highlight=False).print(what)
+    return out.getvalue()
+
+
+PICTURES: dict[str, Callable[[Glyphs, int], RenderableType]] = {
+    "watching": lambda glyphs, width: board(Picture(rollout(), EVENTS), glyphs, width),
+    "lost": lambda glyphs, width: board(Picture(rollout(), EVENTS, lost=7), glyphs, width),
+    "waiting": lambda glyphs, width: board(Picture(rollout(waiting="compare the invoices with finance")), glyphs, width),
+    "first": lambda glyphs, width: board(Picture(rollout(baseline="", phase="preparing", step=0)), glyphs, width),
+    "unseen": lambda glyphs, width: board(Picture(rollout(applied=None, served=None, sides=(), guards=())), glyphs, width),
+    "preview": lambda glyphs, _: ahead(PREVIEW, glyphs),
+    "services": lambda glyphs, width: all_services([SERVICE, replace(SERVICE, rollout=None)], glyphs, width),
+    "service": lambda glyphs, width: one_service(SERVICE, glyphs, width),
+    "history": lambda glyphs, _: all_rollouts([rollout(), rollout(phase="rolled_back", reason="errors: 3%")], glyphs),
+    "explained": lambda glyphs, _: explained(rollout(phase="completed"), EVENTS, glyphs),
+}
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+@pytest.mark.parametrize("name", PICTURES)
+def test_no_line_is_wider_than_the_terminal_and_nothing_is_cut_off(name: str, width: int) -> None:
+    said = drawn(PICTURES[name](ASCII, width), width)
+    assert max(len(line.rstrip()) for line in said.splitlines()) <= width
+    assert "…" not in said
+    assert "web" in said
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_without_utf_8_every_letter_is_ascii(name: str) -> None:
+    drawn(PICTURES[name](ASCII, 60), 60).encode("ascii")
+
+
+def test_a_figure_that_was_not_counted_is_a_dash() -> None:
+    assert (share(None), rate(None), milliseconds(None)) == ("-", "-", "-")
+    assert [share(value) for value in (0, 0.0004, 0.0123, 0.5, 1)] == ["0%", "0.04%", "1.2%", "50.0%", "100%"]
+    assert [milliseconds(value) for value in (0.4, 35.2, 1210)] == ["0.4ms", "35ms", "1.2s"]
+    assert [rate(value) for value in (0.5, 9.96, 1204.2)] == ["0.5", "10.0", "1,204"]
+
+
+def test_an_exposure_that_cannot_be_seen_is_said_so() -> None:
+    assert "applied not seen" in drawn(board(Picture(rollout(applied=None)), UTF8, 80), 80)
+
+
+def test_the_strip_says_a_time_where_it_changes_and_shortens_a_long_plan() -> None:
+    assert str(strip(STEPS, ASCII)) == "10% 1m > 20% > 30% > 40% > 50% > 60% > 70% > 80% > 90% > 100% 5m"
+    long = tuple(Step(f"{number}%", timedelta(seconds=10)) for number in range(1, 101))
+    assert str(strip(long, ASCII)) == "1% 10s > 2% > 3% > 4% > 5% > 6% > 7% > 8% > ... > 98% > 99% > 100%"
+
+
+def test_progress_is_by_time_and_never_runs_back() -> None:
+    seen = [
+        progress(rollout(phase="preparing", step=0)),
+        progress(rollout(step=1, watched=timedelta(0))),
+        progress(rollout(step=1, watched=timedelta(seconds=59))),
+        progress(rollout(step=10, hold=timedelta(minutes=5), watched=timedelta(minutes=9))),
+        progress(rollout(phase="completed")),
+    ]
+    assert seen == sorted(seen)
+    assert (seen[0], seen[-1]) == (0.0, 1.0)
+
+
+def test_harm_is_said_in_few_lines_with_every_figure() -> None:
+    assert say_harm(HARM) == [
+        "1,240 requests reached it, from at most 20% of the users.",
+        "31 attempts failed (2.5%, the baseline's rate was 0.04%); users saw 2, and 29 were rescued by the baseline.",
+        "From the first failure to the decision 4.2s, to nobody exposed 400ms more.",
+    ]
+    assert say_harm(replace(HARM, failed=0)) == ["1,240 requests reached it, from at most 20% of the users; none failed."]
+    assert say_harm(replace(HARM, requests=1, failed=1, seen=0, rescued=1, time_to_act=None))[1].endswith(
+        "users saw none of it: the baseline answered instead."
+    )
+    assert say_harm(replace(HARM, requests=0)) == ["No request reached it."]
+
+
+def test_a_first_version_that_failed_names_no_baseline() -> None:
+    said = say_ending(rollout(phase="rolled_back", baseline="", reason="v1 did not become healthy"))
+    assert said[0] == "web v2 was rolled back."
+
+
+HOSTILE = "a\x1b[31mred\x1b[2J\x07 \x1b]0;title\x07\u202eevil\x9b5n [bold]x[/bold] \r\n:smile:"
+
+
+def test_texts_of_others_cannot_move_colour_ring_or_turn() -> None:
+    cleaned = clean(HOSTILE)
+    assert not set(cleaned) & set("\x1b\x07\x9b\r\u202e")
+    assert "[bold]x[/bold]" in cleaned
+
+
+@given(st.text())
+def test_whatever_text_comes_is_harmless_and_stays_readable(text: str) -> None:
+    cleaned = clean_line(text)
+    assert "\n" not in cleaned
+    assert all(ord(letter) >= 32 and not 127 <= ord(letter) < 160 for letter in cleaned)
+    if text.isascii() and text.isprintable():
+        assert cleaned == " ".join(text.split())
+
+
+def test_markup_of_others_is_shown_as_it_is_written() -> None:
+    said = drawn(board(Picture(rollout(waiting="[bold red]now[/]", plan="[link=x]y[/link]")), UTF8, 100), 100)
+    assert "[bold red]now[/]" in said
+    assert "[link=x]y[/link]" in said
+
+
+def test_answers_of_a_newer_controller_are_understood() -> None:
+    step = read_as(Step, {"exposure": "10%", "hold": "1m", "gate": "", "hook": False, "something": "new"})
+    assert step == Step("10%", timedelta(minutes=1))
