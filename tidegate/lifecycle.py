@@ -11,7 +11,8 @@ from pathlib import Path
 import httpx2
 
 from tidegate.core.errors import Refused, Unreachable
-from tidegate.drivers.envoy.process import BOOTSTRAP, LOCK, LOG, RECORD, EnvoyProcess
+from tidegate.drivers.envoy.bootstrap import LOG
+from tidegate.drivers.envoy.process import BOOTSTRAP, LOCK, RECORD, EnvoyProcess
 from tidegate.drivers.process.kept import Kept
 from tidegate.settings import Settings
 from tidegate.supervisor import Plan, begin, command, stop, supervisor
