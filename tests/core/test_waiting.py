@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tidegate.core.latency import EDGES, Latencies
 from tidegate.core.tally import NOTHING, Tally
-from tidegate.core.waiting import MOST, Waiting, quantile
+from tidegate.core.waiting import MOST, STREAM, Waiting, quantile
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -70,11 +70,17 @@ def test_a_request_that_ends_after_all_is_not_counted_any_more() -> None:
     assert watch(requests, every_second(6)).ages().count == 0
 
 
-def test_a_request_of_hours_that_ends_is_not_counted_any_more() -> None:
+def test_what_goes_on_for_minutes_is_a_stream_and_not_a_slow_request() -> None:
     requests: list[Request] = [(0.5, 2000.0)]
     looks = [float(second) for second in range(0, 2010, 3)]
-    assert watch(requests, looks[:600]).ages().count == 1
+    assert watch(requests, [look for look in looks if look < STREAM]).ages().count == 1
+    assert watch(requests, [look for look in looks if look < 2 * STREAM]).ages().count == 0
     assert watch(requests, looks).ages().count == 0
+
+
+def test_streams_do_not_hide_requests_that_hang() -> None:
+    requests: list[Request] = [(0.5, None)] * 7 + [(700.0, None)] * 3
+    assert watch(requests, [float(second) for second in range(0, 730, 2)]).ages().count == 3
 
 
 def test_the_marks_stay_few() -> None:
@@ -82,7 +88,7 @@ def test_the_marks_stay_few() -> None:
     for second in range(4000):
         waiting = waiting.look(START + timedelta(seconds=second), total=Tally(9 * second, 8 * second), grown=Tally(9, 8))
         assert len(waiting.marks) <= MOST
-    assert waiting.ages().slower_than(500_000_000) > 3000
+    assert waiting.ages().slower_than(200_000_000) > 50
 
 
 def test_a_look_that_is_not_newer_changes_nothing() -> None:

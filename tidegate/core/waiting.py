@@ -25,8 +25,10 @@ SLACK = 0.1
 """How many seconds later than it says a look may have read the counts."""
 FINE = 5.0
 """Looks of the last seconds are kept one by one, older ones ever more sparsely."""
-OLDEST = 600.0
-"""Marks before are left out. Within what a latency bin can tell: the last one has no end."""
+STREAM = 300.0
+"""What is unfinished for longer is taken for a stream (a WebSocket, a long download) and not for a slow request."""
+OLDEST = 2 * STREAM
+"""Marks before are left out."""
 MOST = 64
 _SPARSE = 0.15
 _SLOW_BIN = bin_of(SLOW * 1e6)
@@ -58,17 +60,16 @@ class Waiting:
         return Waiting(marks if len(marks) <= MOST else _thinned(marks))
 
     def ages(self) -> Latencies:
-        """How many requests surely wait at the last look, each in the bin of the age that it surely has."""
+        """How many requests surely wait at the last look, each in the bin of the age that it surely has; without streams."""
         bins: dict[int, int] = {}
         told = 0
         for place, mark in enumerate(self.marks[:-1]):
             if mark.begun - mark.finished <= told:
                 continue  # it cannot tell of more than are known already
-            older = self._older_than(place)
-            if older > told:
-                age = bin_of((self.marks[-1].at - mark.at) * 1e6)
-                bins[age] = bins.get(age, 0) + older - told
-                told = older
+            older, age = self._older_than(place), self.marks[-1].at - mark.at
+            if older > told and age <= STREAM:
+                bins[bin_of(age * 1e6)] = bins.get(bin_of(age * 1e6), 0) + older - told
+            told = max(told, older)
         return Latencies(bins)
 
     def _older_than(self, place: int) -> int:
