@@ -156,6 +156,11 @@ class Bench:
 
         self.until(all_healthy, f"{places} are healthy")
 
+    def stable_is_healthy(self, name: str) -> bool:
+        return "::health_flags::healthy" in "".join(
+            line for line in self.router._admin.get("/clusters").splitlines() if line.startswith(f"{name}.stable::")
+        )
+
     def until(self, holds: Callable[[], bool], what: str, seconds: float = 15) -> None:
         deadline = time.monotonic() + seconds
         while not holds():

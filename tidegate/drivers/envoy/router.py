@@ -5,6 +5,7 @@ Whether Envoy runs is somebody else's care (`process.py`): files are written all
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -28,6 +29,7 @@ from tidegate.drivers.envoy.process import running
 from tidegate.drivers.envoy.readings import Readings
 from tidegate.drivers.envoy.render import ports_of, render
 from tidegate.drivers.envoy.secrets import mark_of
+from tidegate.drivers.envoy.validation import objection
 from tidegate.ports import UNSEEN, Applied, RouterReading, Routing
 
 _EJECTIONS = re.compile(r"cluster\.[^.]+\.candidate\.outlier_detection\.ejections_active")
@@ -65,7 +67,8 @@ class EnvoyRouter:
         try:
             Placing(self._files, self._admin, self._patience).place(wanted, self._missed(wanted))
         except Rejected as rejected:
-            raise self._explained(rejected, routings) from rejected
+            changed = [each.service for each in routings if self._routings.get(each.service.service) != each]
+            raise self._explained(rejected.reason, changed) from rejected
         self._routings = {routing.service.service: routing for routing in routings}
 
     def look(self) -> RouterReading | None:
@@ -97,9 +100,23 @@ class EnvoyRouter:
         )
 
     def check(self, service: Service, others: Sequence[Service]) -> None:
-        known = self._routings.get(service.service)
-        mine = known is not None and _place(known.service) == _place(service)
-        check(service, others, listening=mine)
+        check(service, others, listening=self._listens_for(service))
+        neighbours = [other for other in others if other.service != service.service and _port(other) == _port(service)]
+        routings = [Routing(each, "salt", None, None) for each in (service, *neighbours)]
+        reason = objection(render(routings, self.run_dir), self.run_dir)
+        if reason:
+            raise self._explained(reason, [service])
+
+    def _listens_for(self, service: Service) -> bool:
+        """Whether our own Envoy has this address and port already, so that finding it taken means nothing."""
+        here = {"address": service.listener.address, "port_value": service.listener.port}
+        if running(self.run_dir) is None:
+            return False
+        try:
+            listeners = json.loads(self._files.read(names.LDS_FILE))["resources"]
+        except (ValueError, KeyError, Unreachable):
+            return False
+        return any(listener["address"]["socket_address"] == here for listener in listeners)
 
     def _missed(self, wanted: Mapping[str, str]) -> list[str]:
         """Files that lie there as wanted, and that the Envoy we last saw has not taken for a while."""
@@ -107,13 +124,12 @@ class EnvoyRouter:
         behind = [path for path, ack in acks.by_path.items() if path in wanted and ack.version not in wanted[path]]
         return [path for path in behind if self._files.read(path) == wanted[path] and self._files.age(path) > _MISSED_AFTER]
 
-    def _explained(self, rejected: Rejected, routings: Sequence[Routing]) -> Refused:
-        """The same with the services that it is about: those that Envoy names, else those that changed."""
-        about = [each for each in routings if _is_named(each.service, rejected.reason)]
-        about = about or [each for each in routings if self._routings.get(each.service.service) != each]
-        services = ", ".join(each.service.service for each in about)
+    def _explained(self, reason: str, changed: Sequence[Service]) -> Refused:
+        """With the services that it is about: those that Envoy names, else those that changed."""
+        about = [each for each in changed if _is_named(each, reason)] or changed
+        services = ", ".join(each.service for each in about) or "the services"
         return Refused(
-            f"Envoy rejects the configuration of {services or 'the services'}: {rejected.reason}.",
+            f"Envoy rejects the configuration of {services}: {reason}.",
             "Correct the service file. Nothing was changed: the last good configuration stays in force for everybody.",
         )
 
@@ -139,8 +155,8 @@ def _weights(runtime: Mapping[str, Mapping[str, Mapping[str, str]]]) -> dict[str
     return found
 
 
-def _place(service: Service) -> tuple[str, int]:
-    return service.listener.address, service.listener.port
+def _port(service: Service) -> int:
+    return service.listener.port
 
 
 def _is_named(service: Service, reason: str) -> bool:
