@@ -55,6 +55,14 @@ class Invalid(Refused):
         self.where = where
 
 
+class NotRouted(Refused):
+    """The router rejects the configuration of these `services`; what was asked for all others is in force."""
+
+    def __init__(self, what: str, mend: str, services: tuple[str, ...]) -> None:
+        super().__init__(what, mend)
+        self.services = services
+
+
 class Stale(TidegateError):
     """Somebody else wrote this rollout since it was read. Read it again; nothing was changed."""
 
