@@ -28,7 +28,7 @@ def to_send(service: Service) -> dict[str, Any]:
 
 def content_name(tasks: Tasks) -> str:
     """A version's name when none is given: the same specification has the same name. How many tasks run is no part of it."""
-    content = tasks.model_copy(update={"count": 1}).model_dump_json(exclude_none=True)
+    content = tasks.model_copy(update={"count": 1}).model_dump_json(exclude_defaults=True)
     return f"v-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
 
 
