@@ -8,6 +8,7 @@ with Tidegate() as tidegate:
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
@@ -24,8 +25,6 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
-
-import httpx2
 
 from tidegate.core.exposure import bucket
 
@@ -45,9 +44,6 @@ class Tidegate:
         self.ports: dict[str, int] = {}
         self.files: dict[str, dict[str, Any]] = {}
         self.env = {**os.environ, "TIDEGATE_HOME": str(self.home), "TIDEGATE_PORT": "0", "TIDEGATE_TICK": tick, **env}
-        self._client = httpx2.Client(
-            transport=httpx2.HTTPTransport(uds=str(self.home / "api.sock")), base_url="http://tidegate/v1", timeout=20
-        )
 
     def __enter__(self) -> Tidegate:
         try:
@@ -65,7 +61,6 @@ class Tidegate:
         try:
             self.tidegate("down")
         finally:
-            self._client.close()
             for pid in self.processes():
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
@@ -122,9 +117,22 @@ class Tidegate:
 
     def ask(self, method: str, path: str, **content: Any) -> Any:
         """The answer; of what was refused the problem is in the AssertionError."""
-        answer = self._client.request(method, path, json=content or None)
-        assert answer.status_code < 400, answer.text
-        return answer.json()
+        status, answer = self._exchange(method, path, content)
+        assert status < 400, answer
+        return json.loads(answer)
+
+    def _exchange(self, method: str, path: str, content: object = None, timeout: float = 20) -> tuple[int, str]:
+        """Raises OSError while nobody answers. A connection of its own for each, for the controller may be another one."""
+        connection = _OverSocket(str(self.home / "api.sock"), timeout)
+        try:
+            body = json.dumps(content) if content else None
+            connection.request(method, f"/v1{path}", body, {"content-type": "application/json"} if body else {})
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        except http.client.HTTPException as error:
+            raise ConnectionError(f"it broke off: {error!r}") from error
+        finally:
+            connection.close()
 
     def deploy(self, service: str, version: str, faults: Sequence[str] = (), **changes: Any) -> str:
         """Begins a rollout and returns its id."""
@@ -145,7 +153,7 @@ class Tidegate:
         """The same; None while the controller does not answer."""
         try:
             return self.rollout(id_)
-        except httpx2.HTTPError:
+        except OSError:
             return None
 
     def ended(self, id_: str, *, within: float = 60) -> dict[str, Any]:
@@ -238,8 +246,8 @@ class Tidegate:
         began = time.monotonic()
 
         def look() -> bool:
-            with suppress(httpx2.HTTPError):
-                return self._client.get("/health", timeout=1.0).status_code == 200
+            with suppress(OSError):
+                return self._exchange("GET", "/health", timeout=1.0)[0] == 200
             return False
 
         until(look, within, "the API answers", self.words, step=0.01)
@@ -264,6 +272,24 @@ class Tidegate:
             if version == service_version:
                 counted[method, status] = counted.get((method, status), 0) + 1
         return counted
+
+
+class _OverSocket(http.client.HTTPConnection):
+    """HTTP over a unix socket, which is closed also when nobody listens."""
+
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("tidegate", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        door = socket.socket(socket.AF_UNIX)
+        door.settimeout(self.timeout)
+        try:
+            door.connect(self._path)
+        except OSError:
+            door.close()
+            raise
+        self.sock = door
 
 
 class _Closing:
