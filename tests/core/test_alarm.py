@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tidegate.core.alarm import AlarmFile, check_alarms, in_order
+from tidegate.core.alarm import AlarmFile
+from tidegate.core.alarm_set import check_alarms, in_order
 from tidegate.core.document import read
 from tidegate.core.errors import Invalid
 from tidegate.core.service import Service

@@ -32,7 +32,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tidegate.core.alarm import AlarmFile, Missing, Of, in_order
+from tidegate.core.alarm import AlarmFile, Missing, Of
+from tidegate.core.alarm_set import in_order
 from tidegate.core.alarm_state import AlarmSeen, AlarmState, Datapoint
 from tidegate.core.composite import ANY, Rule
 from tidegate.core.duration import say_duration

@@ -24,7 +24,8 @@ from pydantic import (
     model_validator,
 )
 
-from tidegate.core.alarm import AlarmFile, check_alarms
+from tidegate.core.alarm import AlarmFile
+from tidegate.core.alarm_set import check_alarms
 from tidegate.core.document import Document
 from tidegate.core.duration import Duration
 from tidegate.core.errors import Invalid, quote
