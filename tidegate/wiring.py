@@ -6,21 +6,17 @@ import secrets
 import signal
 import socket
 import threading
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
 
-from tidegate.api.app import ApiServices, Health, create_app
-from tidegate.api.serve import serve
 from tidegate.controller import Beating, Posting
 from tidegate.core.errors import TidegateError
+from tidegate.doors import Doors
 from tidegate.drivers.envoy.router import EnvoyRouter
 from tidegate.drivers.hooks import Hooks
 from tidegate.drivers.notify import CommandNotifier, WebhookNotifier
-from tidegate.drivers.process import logs
-from tidegate.drivers.process.identity import send
 from tidegate.drivers.process.lock import hold
 from tidegate.drivers.process.runtime import ProcessRuntime
 from tidegate.drivers.pushed import PushedMetrics
@@ -35,7 +31,7 @@ from tidegate.engine.traffic import TrafficLever
 from tidegate.engine.watcher import Watcher
 from tidegate.settings import Settings
 from tidegate.store.store import SqlStore
-from tidegate.supervisor import ensure_supervisor, is_going_down, supervisor
+from tidegate.supervisor import ensure_supervisor, is_going_down
 
 
 def clock() -> datetime:
@@ -51,6 +47,7 @@ class House:
     runtime: ProcessRuntime
     router: EnvoyRouter
     pushed: PushedMetrics
+    scraper: ScrapedMetrics
     gauges: Gauges
     hooks: Hooks
     orders: Orders
@@ -68,7 +65,8 @@ def build(settings: Settings) -> House:
     router = EnvoyRouter(settings.home / "envoy")
     lever = TrafficLever(runtime, router, catalog.known)
     pushed = PushedMetrics()
-    gauges = Gauges(scraper=ScrapedMetrics(), pushed=pushed, tasks=lever.tasks, version=catalog.known, clock=clock)
+    scraper = ScrapedMetrics()
+    gauges = Gauges(scraper=scraper, pushed=pushed, tasks=lever.tasks, version=catalog.known, clock=clock)
     watcher = Watcher(lever=lever, gauges=gauges)
     hooks = Hooks()
     poked = threading.Event()
@@ -90,6 +88,7 @@ def build(settings: Settings) -> House:
         runtime=runtime,
         router=router,
         pushed=pushed,
+        scraper=scraper,
         gauges=gauges,
         hooks=hooks,
         orders=orders,
@@ -116,7 +115,6 @@ def control(settings: Settings) -> int:
 class _Controller:
     def __init__(self, house: House) -> None:
         self._house = house
-        self._started = clock()
         self._beating = Beating(
             house.loop,
             every=house.settings.tick,
@@ -125,19 +123,21 @@ class _Controller:
             also=lambda: ensure_supervisor(house.settings.home),
         )
         self._posting = Posting(house.postman, clock)
+        self._doors = Doors(house, self._beating, clock)
 
     def run(self) -> int:
-        """Opens the doors, and then is the loop itself."""
+        """Is the loop itself, with everything else beside it. Raises TidegateError when the doors cannot be opened."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._beating.stop())
-        serving = serve(create_app(self._services()), self._house.settings)
-        for name, beside in (("postman", self._posting.run), ("gauges", self._house.gauges.run)):
-            threading.Thread(target=beside, name=name, daemon=True).start()
-        structlog.get_logger().info("controller_up", home=str(self._house.settings.home), port=serving.port)
+        besides = {"doors": self._doors.open, "postman": self._posting.run, "gauges": self._house.gauges.run}
+        threads = {name: threading.Thread(target=beside, name=name, daemon=True) for name, beside in besides.items()}
+        for thread in threads.values():
+            thread.start()
         self._beating.run()
-        serving.stop()
         self._posting.stop()
         self._house.gauges.stop()
+        threads["doors"].join()
+        self._doors.close()
         return self._end()
 
     def _end(self) -> int:
@@ -145,53 +145,9 @@ class _Controller:
         if is_going_down(self._house.settings.home):
             # Users are served until the last moment; a drain would only put off the end of those that come meanwhile.
             self._house.runtime.shutdown(drain=False)
+        self._house.hooks.close()
+        self._house.scraper.close()
         self._house.runtime.close()
         self._house.router.close()
         self._house.store.close()
         return 0
-
-    def _services(self) -> ApiServices:
-        house, tasks = self._house, self._house.settings.home / "tasks"
-
-        def read(service: str, version: str | None, task: str | None, lines: int) -> Sequence[logs.Line]:
-            return logs.read_logs(tasks, service, version, task, lines)
-
-        def follow(service: str, version: str | None, task: str | None, lines: int) -> Iterator[logs.Line | None]:
-            return logs.follow(tasks, service, version, task, lines=lines)
-
-        def push(name: str, value: float, labels: Mapping[str, str], service: str, version: str, at: datetime) -> None:  # noqa: PLR0917 - as the API calls it
-            house.pushed.push(name, value, labels, at=at, service=service, version=version)
-
-        return ApiServices(
-            orders=house.orders,
-            glance=house.glance,
-            home=house.settings.home,
-            token=_token(house.settings),
-            clock=clock,
-            read_logs=read,
-            follow_logs=follow,
-            push=push,
-            health=self._health,
-            shutdown=self._shut_down,
-        )
-
-    def _shut_down(self, actor: str) -> None:
-        structlog.get_logger().info("shutdown", by=actor)
-        running = supervisor(self._house.settings.home)
-        if running is not None:
-            send(running, signal.SIGTERM)
-
-    def _health(self) -> Health:
-        pulse = self._beating.pulse
-        return Health(self._started, pulse.ticked, [pulse.problem] if pulse.problem else [])
-
-
-def _token(settings: Settings) -> str:
-    """The token for changes over TCP: made once, readable by the owner only."""
-    path = settings.token_file
-    if not path.exists():
-        aside = path.with_suffix(".new")
-        aside.touch(mode=0o600)
-        aside.write_text(secrets.token_urlsafe(32) + "\n")
-        aside.replace(path)
-    return path.read_text().strip()

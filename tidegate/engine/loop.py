@@ -117,6 +117,9 @@ class Loop:
         rollout = turn.change.rollout
         for action in turn.hooks:
             facts = {"service": rollout.subject, "exposure": str(rollout.wanted), "version": rollout.candidate}
+            file = self._catalog.known(rollout.subject, rollout.candidate)
+            if file is not None and file.tasks.directory:
+                facts["directory"] = file.tasks.directory
             self._hooks.run(rollout.id, action.step, action.hook, facts)
         if not rollout.in_flight or rollout.phase is Phase.ROLLING_BACK:
             self._hooks.forget(rollout.id)
