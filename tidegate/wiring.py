@@ -138,7 +138,10 @@ class _Controller:
         self._house.gauges.stop()
         threads["doors"].join()
         self._doors.close()
-        return self._end()
+        code = self._end()
+        if self._doors.problem is not None:
+            raise self._doors.problem
+        return code
 
     def _end(self) -> int:
         """Told to end by `tidegate down`, the tasks end too; told by anybody else, everything goes on without us."""

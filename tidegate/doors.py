@@ -1,0 +1,108 @@
+"""The controller's doors: the API, opened beside the loop.
+
+The loop comes first. What the API needs takes as long to import as everything else, and after a crash the rollouts should not
+wait for it, least of all one that has to go back.
+"""
+
+from __future__ import annotations
+
+import secrets
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import structlog
+
+from tidegate.controller import Beating
+from tidegate.drivers.process import logs
+from tidegate.drivers.process.identity import send
+from tidegate.settings import Settings
+from tidegate.supervisor import supervisor
+
+if TYPE_CHECKING:
+    from tidegate.api.needs import ApiServices, Health
+    from tidegate.api.serve import Serving
+    from tidegate.wiring import House
+
+
+class Doors:
+    """Opened in a thread of their own. `problem` is why they could not be; the loop is stopped then."""
+
+    def __init__(self, house: House, beating: Beating, clock: Callable[[], datetime]) -> None:
+        self._house = house
+        self._beating = beating
+        self._clock = clock
+        self._started = clock()
+        self._serving: Serving | None = None
+        self.problem: Exception | None = None
+
+    def open(self) -> None:
+        try:
+            self._serving = self._serve()
+        except Exception as problem:
+            self.problem = problem
+            self._beating.stop()
+        else:
+            settings = self._house.settings
+            structlog.get_logger().info("controller_up", home=str(settings.home), port=self._serving.port)
+
+    def close(self) -> None:
+        if self._serving is not None:
+            self._serving.stop()
+
+    def _serve(self) -> Serving:
+        from tidegate.api.app import create_app  # noqa: PLC0415 - see above
+        from tidegate.api.serve import serve  # noqa: PLC0415
+
+        return serve(create_app(self._services()), self._house.settings)
+
+    def _services(self) -> ApiServices:
+        from tidegate.api.needs import ApiServices  # noqa: PLC0415
+
+        house, tasks = self._house, self._house.settings.home / "tasks"
+
+        def read(service: str, version: str | None, task: str | None, lines: int) -> Sequence[logs.Line]:
+            return logs.read_logs(tasks, service, version, task, lines)
+
+        def follow(service: str, version: str | None, task: str | None, lines: int) -> Iterator[logs.Line | None]:
+            return logs.follow(tasks, service, version, task, lines=lines)
+
+        def push(name: str, value: float, labels: Mapping[str, str], service: str, version: str, at: datetime) -> None:  # noqa: PLR0917 - as the API calls it
+            house.pushed.push(name, value, labels, at=at, service=service, version=version)
+
+        return ApiServices(
+            orders=house.orders,
+            glance=house.glance,
+            home=house.settings.home,
+            token=_token(house.settings),
+            clock=self._clock,
+            read_logs=read,
+            follow_logs=follow,
+            push=push,
+            health=self._health,
+            shutdown=self._shut_down,
+        )
+
+    def _shut_down(self, actor: str) -> None:
+        structlog.get_logger().info("shutdown", by=actor)
+        running = supervisor(self._house.settings.home)
+        if running is not None:
+            send(running, signal.SIGTERM)
+
+    def _health(self) -> Health:
+        from tidegate.api.needs import Health  # noqa: PLC0415
+
+        pulse = self._beating.pulse
+        return Health(self._started, pulse.ticked, [pulse.problem] if pulse.problem else [])
+
+
+def _token(settings: Settings) -> str:
+    """The token for changes over TCP: made once, readable by the owner only."""
+    path = settings.token_file
+    if not path.exists():
+        aside = path.with_suffix(".new")
+        aside.touch(mode=0o600)
+        aside.write_text(secrets.token_urlsafe(32) + "\n")
+        aside.replace(path)
+    return path.read_text().strip()
