@@ -8,7 +8,7 @@ import pytest
 
 from tests.drivers.envoy.bench import Bench, a_service, free_port, side
 from tests.support.client import Answer, Client, Load
-from tidegate.core.errors import Refused
+from tidegate.core.errors import NotRouted, Refused
 from tidegate.core.exposure import NONE, Exposure
 from tidegate.drivers.envoy import names
 from tidegate.ports import Applied, Routing
@@ -33,15 +33,11 @@ def changes(bench: Bench, count: int) -> None:
     two_sides(bench)
     with Load(any_user, bench.port) as load:
         for number in range(count):
-            bench.router.route([replaced(bench.routings["web"], exposure=Exposure(number * 37 % 10_001))])
+            bench.router.route([replace(bench.routings["web"], exposure=Exposure(number * 37 % 10_001))])
             load.until_asked(3)
     assert load.failures == []
     assert load.asked >= 3 * count
     assert {version for version, _ in load.answers} == {"v1", "v2"}
-
-
-def replaced(routing: Routing, **more: object) -> Routing:
-    return replace(routing, **more)  # type: ignore[arg-type]
 
 
 def test_a_hundred_changes_of_exposure_under_load_fail_no_request(bench: Bench) -> None:
@@ -97,8 +93,9 @@ def test_a_killed_task_is_not_seen_by_users_who_repeat_safely(bench: Bench) -> N
         v2.die()
         load.until_asked(300)
         one.revive()
-        known = f"web.stable::127.0.0.1:{one.port}::health_flags::healthy"
-        bench.until(lambda: known in bench.router._admin.get("/clusters"), "it is back")
+        for cluster in ("web.stable", "web.candidate"):
+            known = f"{cluster}::127.0.0.1:{one.port}::health_flags::healthy"
+            bench.until(lambda known=known: known in bench.router._admin.get("/clusters"), "it is back")
         other.die()
         load.until_asked(300)
     assert load.failures == []
@@ -110,9 +107,9 @@ def test_the_hand_over_harms_nobody_at_any_point_of_it(bench: Bench) -> None:
     assert start.slot is not None
     steps = [
         start,
-        replaced(start, stable=start.slot),
-        replaced(start, stable=start.slot, exposure=NONE),
-        replaced(start, stable=start.slot, exposure=NONE, slot=None),
+        replace(start, stable=start.slot),
+        replace(start, stable=start.slot, exposure=NONE),
+        replace(start, stable=start.slot, exposure=NONE, slot=None),
     ]
     with Load(any_user, bench.port) as load:
         load.until_asked(100)
@@ -211,17 +208,21 @@ def test_files_are_for_nobody_else_to_read(bench: Bench) -> None:
     assert (bench.run_dir / "admin.sock").stat().st_mode & 0o777 == 0o600
 
 
+def envoys_files(bench: Bench) -> dict[str, str]:
+    return {str(path): path.read_text() for path in bench.run_dir.glob("*/*.json")}
+
+
 def test_what_envoy_rejects_is_refused_with_its_reason_and_changes_nothing(bench: Bench) -> None:
     good = two_sides(bench, exposure=5000)
-    files = {path: path.read_text() for path in bench.run_dir.rglob("*.json")}
+    files = envoys_files(bench)
     elsewhere = bench.web(listener={"address": "192.0.2.7"})
     with Load(any_user, bench.port) as load:
         with pytest.raises(Refused, match=r"configuration of web: .*192\.0\.2\.7") as refused:
-            bench.router.route([replaced(good, service=elsewhere)])
+            bench.router.route([replace(good, service=elsewhere)])
         load.until_asked(50)
     assert load.failures == []
     assert "last good" in refused.value.mend
-    assert {path: path.read_text() for path in bench.run_dir.rglob("*.json")} == files
+    assert envoys_files(bench) == files
     bench.applied(good)
     bench.process.kill()
     bench.start()
@@ -237,6 +238,36 @@ def test_a_rejected_second_service_does_not_touch_the_first(bench: Bench) -> Non
         load.until_asked(50)
     assert load.failures == []
     bench.applied(good)
+
+
+def test_a_rejected_service_holds_up_neither_the_others_nor_its_own_rollback(bench: Bench) -> None:
+    good = two_sides(bench, exposure=5000)
+    backend = bench.backend("b1")
+    other = Routing(
+        a_service("other", port=free_port()), "s", side("b1", backend.port), side("b2", backend.port), Exposure(700)
+    )
+    bench.route(other)
+    bad = replace(other, service=a_service("other", port=free_port(), listener={"address": "192.0.2.7"}))
+    for _ in range(2):
+        with pytest.raises(NotRouted) as refused:
+            bench.router.route([replace(good, exposure=Exposure(6000)), replace(bad, exposure=NONE)])
+        assert refused.value.services == ("other",)
+        bench.applied(replace(good, exposure=Exposure(6000)))
+        bench.applied(replace(other, exposure=NONE))
+        bench.next_controller()
+        bench.seen()
+    assert bench.status(other.service.listener.port) == (200, "b1")
+    bench.router.route([good, other])
+    bench.applied(other)
+
+
+def test_what_was_rejected_is_not_tried_again_at_every_turn(bench: Bench) -> None:
+    good = two_sides(bench, exposure=5000)
+    bad = replace(good, service=bench.web(listener={"address": "192.0.2.7"}))
+    for _ in range(3):
+        with pytest.raises(NotRouted, match="web"):
+            bench.router.route([bad])
+    assert (bench.run_dir / "envoy.log").read_text().count("config update rejected") == 1
 
 
 def test_services_that_come_and_go_do_not_disturb_the_others(bench: Bench) -> None:

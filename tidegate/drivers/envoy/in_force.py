@@ -14,7 +14,7 @@ from tidegate.core.errors import Unreachable
 from tidegate.drivers.envoy import endpoints, names, routes
 from tidegate.drivers.envoy.acks import Acks
 from tidegate.drivers.envoy.files import Files
-from tidegate.drivers.envoy.resource import version_of
+from tidegate.drivers.envoy.resource import File, version_of
 
 _KEPT = 4  # former contents of a path whose meaning is remembered
 
@@ -25,11 +25,11 @@ class InForce:
     acks: Acks | None = None
     _meanings: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
 
-    def learn(self, texts: Mapping[str, str]) -> None:
+    def learn(self, files: Mapping[str, File]) -> None:
         """Notes what these files would mean when they are acknowledged."""
-        for path, text in texts.items():
-            if path.startswith(("eds/", "rds/")):
-                self._learn(path, text)
+        for path, file in files.items():
+            if path.startswith(("eds/", "rds/")) and file.version not in self._meanings.get(path, {}):
+                self._learn(path, file.text)
 
     def version_in(self, service: str, place: str) -> str | None:
         """The version in the stable side or the slot, "" when it is empty; None when that is not known."""

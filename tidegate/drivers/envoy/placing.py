@@ -19,7 +19,7 @@ from tidegate.drivers.envoy.acks import ACKS, Acks, read_acks
 from tidegate.drivers.envoy.admin import Admin
 from tidegate.drivers.envoy.bootstrap import LOG
 from tidegate.drivers.envoy.files import Files
-from tidegate.drivers.envoy.resource import Json, response, version_of
+from tidegate.drivers.envoy.resource import File, Json, response
 
 _LAYERS = ("rds", "cds", "lds")
 _REASON = re.compile(r"update (?:rejected|failure): (.*?)(?=\n\[2|\Z)", re.DOTALL)
@@ -43,26 +43,26 @@ class Placing:
     _before: Acks | None = None
     _undo: list[tuple[str, str]] = field(default_factory=list)
     _log_end: int = 0
+    _stale: frozenset[str] = frozenset()
 
-    def place(self, wanted: Mapping[str, str], stale: Iterable[str] = ()) -> None:
+    def place(self, wanted: Mapping[str, File], stale: Iterable[str] = ()) -> None:
         """Makes these the files. `stale`: paths that Envoy seems to have missed, which are written anew."""
-        changed = {path: text for path, text in wanted.items() if self.files.read(path) != text}
+        self._stale = frozenset(stale)
+        changed = {path: file for path, file in wanted.items() if path in self._stale or self.files.read(path) != file.text}
         gone = [path for folder in ("eds", "rds", "sds") for path in self.files.listing(folder) if path not in wanted]
         if any(path.startswith(_LAYERS) for path in (*changed, *gone)):
             self._restructure(changed, gone)
         else:
             self._refill(changed)
-        for path in stale:
-            self.files.put(path, wanted[path], anew=True)
 
-    def _refill(self, changed: Mapping[str, str]) -> None:
+    def _refill(self, changed: Mapping[str, File]) -> None:
         weights = changed.get(names.RTDS_FILE)
         if weights is not None and len(changed) > 1:
-            self.files.put(names.RTDS_FILE, self._lowered(weights))
+            self.files.put(names.RTDS_FILE, self._lowered(weights).text)
         for path in sorted(changed, key=lambda path: path == names.RTDS_FILE):
-            self.files.put(path, changed[path])
+            self.files.put(path, changed[path].text, anew=path in self._stale)
 
-    def _restructure(self, changed: Mapping[str, str], gone: list[str]) -> None:
+    def _restructure(self, changed: Mapping[str, File], gone: list[str]) -> None:
         self._before = self._acks()
         self._log_end = _size(self.files.run_dir / LOG)
         try:
@@ -73,7 +73,7 @@ class Placing:
         for path in gone:
             self.files.remove(path)
 
-    def _build(self, changed: Mapping[str, str]) -> None:
+    def _build(self, changed: Mapping[str, File]) -> None:
         if names.RTDS_FILE in changed:
             self._layer({names.RTDS_FILE: self._lowered(changed[names.RTDS_FILE])})
         self._layer(_below(changed, "eds", "sds"), wait=False)
@@ -81,34 +81,34 @@ class Placing:
             self._layer({names.CDS_FILE: self._with_former_clusters(changed[names.CDS_FILE])})
         tables = _below(changed, "rds")
         subscribed = self._before.by_path if self._before else {}
-        self._layer({path: text for path, text in tables.items() if path not in subscribed}, wait=False)
-        self._layer({path: text for path, text in tables.items() if path in subscribed})
+        self._layer({path: file for path, file in tables.items() if path not in subscribed}, wait=False)
+        self._layer({path: file for path, file in tables.items() if path in subscribed})
         self._layer(_below(changed, "lds"))
-        self._wait({path: text for path, text in tables.items() if path not in subscribed})
+        self._wait({path: file for path, file in tables.items() if path not in subscribed})
         self._layer(_below(changed, "cds"))
         self._layer(_below(changed, "rtds"), wait=False)
 
-    def _layer(self, texts: Mapping[str, str], *, wait: bool = True) -> None:
-        for path, text in texts.items():
+    def _layer(self, files: Mapping[str, File], *, wait: bool = True) -> None:
+        for path, file in files.items():
             former = self.files.read(path)
-            if self.files.put(path, text):
+            if self.files.put(path, file.text, anew=path in self._stale):
                 self._undo.append((path, former))
         if wait:
-            self._wait(texts)
+            self._wait(files)
 
-    def _wait(self, texts: Mapping[str, str]) -> None:
+    def _wait(self, files: Mapping[str, File]) -> None:
         """Until each is in force. Without a running Envoy there is nobody to wait for, and a slow one is not an error:
         what is in force is seen at the next look."""
-        if self._before is None or not texts:
+        if self._before is None or not files:
             return
         deadline = time.monotonic() + self.patience
         while time.monotonic() < deadline:
             now = self._acks()
             if now is None:
                 return
-            if any(now.of(path).refused > self._before.of(path).refused for path in texts):
+            if any(now.of(path).refused > self._before.of(path).refused for path in files):
                 raise Rejected(self._reason())
-            if all(now.of(path).version == version_of(text) for path, text in texts.items()):
+            if all(now.of(path).version == file.version for path, file in files.items()):
                 return
             time.sleep(0.004)
 
@@ -136,13 +136,13 @@ class Placing:
         reasons = dict.fromkeys(" ".join(reason.split()) for reason in _REASON.findall(said))
         return "; ".join(reasons)[:600] or f"see {self.files.run_dir / LOG}"
 
-    def _lowered(self, weights: str) -> str:
+    def _lowered(self, weights: File) -> File:
         """The weights now in place, lowered where the new ones are lower: nobody is exposed to what is not there yet."""
         try:
             now: Json = json.loads(self.files.read(names.RTDS_FILE))["resources"][0]["layer"]
         except (ValueError, KeyError, IndexError):
             return weights
-        resources = json.loads(weights)["resources"]
+        resources = json.loads(weights.text)["resources"]
         layer: Json = resources[0]["layer"]
         for key in [key for key in layer if key.endswith("." + names.CANDIDATE)]:
             other = key.removesuffix(names.CANDIDATE) + names.STABLE
@@ -151,19 +151,19 @@ class Placing:
             layer[other] = whole - layer[key]
         return response(resources)
 
-    def _with_former_clusters(self, clusters: str) -> str:
+    def _with_former_clusters(self, clusters: File) -> File:
         """The new clusters, and those that go, which routes may still name."""
         try:
             former = json.loads(self.files.read(names.CDS_FILE))["resources"]
         except (ValueError, KeyError):
             return clusters
-        resources = json.loads(clusters)["resources"]
+        resources = json.loads(clusters.text)["resources"]
         known = {cluster["name"] for cluster in resources}
         return response(resources + [cluster for cluster in former if cluster["name"] not in known])
 
 
-def _below(texts: Mapping[str, str], *folders: str) -> dict[str, str]:
-    return {path: text for path, text in texts.items() if path.split("/")[0] in folders}
+def _below(files: Mapping[str, File], *folders: str) -> dict[str, File]:
+    return {path: file for path, file in files.items() if path.split("/")[0] in folders}
 
 
 def _size(path: Path) -> int:

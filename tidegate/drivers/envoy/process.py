@@ -165,9 +165,9 @@ class EnvoyProcess:
         """Writes what Envoy reads at its start, where it does not lie there yet."""
         files = Files(self.run_dir)
         files.put(BOOTSTRAP, json.dumps(bootstrap(self.run_dir), indent=1) + "\n")
-        for path, text in render([], self.run_dir).items():
+        for path, file in render([], self.run_dir).items():
             if not files.read(path):
-                files.put(path, text)
+                files.put(path, file.text)
         for folder in ("rds", "eds", "sds", "cds", "lds", "rtds"):
             (self.run_dir / folder).mkdir(mode=0o700, exist_ok=True)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -17,11 +18,20 @@ Json = dict[str, Any]
 TYPE = "type.googleapis.com/"
 
 
-def response(resources: Sequence[Json]) -> str:
-    """The file's text for these resources."""
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file's text, and the version in it that Envoy will acknowledge."""
+
+    text: str
+    version: str
+
+
+def response(resources: Sequence[Json]) -> File:
+    """The file for these resources."""
     content = json.dumps(resources, sort_keys=True)
     version = xxhash.xxh3_128_hexdigest(content.encode())
-    return json.dumps({"version_info": version, "resources": resources}, indent=1, sort_keys=True) + "\n"
+    text = json.dumps({"version_info": version, "resources": resources}, indent=1, sort_keys=True)
+    return File(text + "\n", version)
 
 
 def version_of(text: str) -> str:

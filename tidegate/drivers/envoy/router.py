@@ -13,10 +13,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from tidegate.core.errors import Refused, Unreachable
+from tidegate.core.errors import NotRouted, Unreachable
 from tidegate.core.exposure import Exposure
 from tidegate.core.service import Service
 from tidegate.drivers.envoy import names
+from tidegate.drivers.envoy.accepted import Accepted
 from tidegate.drivers.envoy.acks import ACKS, Acks, read_acks
 from tidegate.drivers.envoy.admin import Admin
 from tidegate.drivers.envoy.check import check
@@ -27,7 +28,8 @@ from tidegate.drivers.envoy.in_force import InForce
 from tidegate.drivers.envoy.placing import Placing, Rejected
 from tidegate.drivers.envoy.process import running
 from tidegate.drivers.envoy.readings import Readings
-from tidegate.drivers.envoy.render import ports_of, render
+from tidegate.drivers.envoy.render import Renderer, ports_of, render
+from tidegate.drivers.envoy.resource import File
 from tidegate.drivers.envoy.secrets import mark_of
 from tidegate.drivers.envoy.validation import objection
 from tidegate.ports import UNSEEN, Applied, RouterReading, Routing
@@ -55,21 +57,43 @@ class EnvoyRouter:
         self._in_force = InForce(self._files)
         self._weights: Mapping[str, Exposure] = {}
         self._readings = Readings()
+        self._renderer = Renderer(run_dir)
+        self._accepted = Accepted(self._files)
 
     def close(self) -> None:
         self._admin.close()
 
     def route(self, routings: Sequence[Routing]) -> None:
+        try:
+            self._place(self._accepted.routable(routings))
+        except Rejected as rejected:
+            self._accepted.refuse(self._about(rejected.reason, routings), rejected.reason)
+            self._place_the_rest(routings, rejected)
+        objections = [found for each in routings if (found := self._accepted.objection(each.service))]
+        if objections:
+            raise _explained(objections[0].reason, [objection.service for objection in objections])
+
+    def _place_the_rest(self, routings: Sequence[Routing], rejected: Rejected) -> None:
+        try:
+            self._place(self._accepted.routable(routings))
+        except Rejected as again:
+            everybody = [routing.service for routing in routings]
+            raise _explained(f"{rejected.reason}; {again.reason}", everybody) from again
+
+    def _place(self, routings: Sequence[Routing]) -> None:
         ports = ports_of(routings)
         marks = {port: mark_of(listener.tls) for port, listener in ports.items() if listener.tls is not None}
-        wanted = render(routings, self.run_dir, marks)
+        wanted = self._renderer.render(routings, marks)
         self._in_force.learn(wanted)
-        try:
-            Placing(self._files, self._admin, self._patience).place(wanted, self._missed(wanted))
-        except Rejected as rejected:
-            changed = [each.service for each in routings if self._routings.get(each.service.service) != each]
-            raise self._explained(rejected.reason, changed) from rejected
+        Placing(self._files, self._admin, self._patience).place(wanted, self._missed(wanted))
+        self._accepted.accept(routings)
         self._routings = {routing.service.service: routing for routing in routings}
+
+    def _about(self, reason: str, routings: Sequence[Routing]) -> list[Service]:
+        """The services that this is about: among those with a new file the ones that Envoy names, else all of them."""
+        new = [each.service for each in routings if self._accepted.is_new(each.service)]
+        changed = new or [each.service for each in routings if self._routings.get(each.service.service) != each]
+        return [service for service in changed if _is_named(service, reason)] or changed
 
     def look(self) -> RouterReading | None:
         self._in_force.acks = None
@@ -105,7 +129,7 @@ class EnvoyRouter:
         routings = [Routing(each, "salt", None, None) for each in (service, *neighbours)]
         reason = objection(render(routings, self.run_dir), self.run_dir)
         if reason:
-            raise self._explained(reason, [service])
+            raise _explained(reason, [service])
 
     def _listens_for(self, service: Service) -> bool:
         """Whether our own Envoy has this address and port already, so that finding it taken means nothing."""
@@ -118,20 +142,11 @@ class EnvoyRouter:
             return False
         return any(listener["address"]["socket_address"] == here for listener in listeners)
 
-    def _missed(self, wanted: Mapping[str, str]) -> list[str]:
-        """Files that lie there as wanted, and that the Envoy we last saw has not taken for a while."""
+    def _missed(self, wanted: Mapping[str, File]) -> list[str]:
+        """Files that lie there for a while, and that the Envoy we last saw has not taken."""
         acks = self._in_force.acks or Acks()
-        behind = [path for path, ack in acks.by_path.items() if path in wanted and ack.version not in wanted[path]]
-        return [path for path in behind if self._files.read(path) == wanted[path] and self._files.age(path) > _MISSED_AFTER]
-
-    def _explained(self, reason: str, changed: Sequence[Service]) -> Refused:
-        """With the services that it is about: those that Envoy names, else those that changed."""
-        about = [each for each in changed if _is_named(each, reason)] or changed
-        services = ", ".join(each.service for each in about) or "the services"
-        return Refused(
-            f"Envoy rejects the configuration of {services}: {reason}.",
-            "Correct the service file. Nothing was changed: the last good configuration stays in force for everybody.",
-        )
+        behind = [path for path, ack in acks.by_path.items() if path in wanted and ack.version != wanted[path].version]
+        return [path for path in behind if self._files.age(path) > _MISSED_AFTER]
 
     def _with_latencies(self, counts: Counts) -> Counts:
         query = {"filter": HISTOGRAMS, "type": "Histograms", "histogram_buckets": "detailed"}
@@ -157,6 +172,15 @@ def _weights(runtime: Mapping[str, Mapping[str, Mapping[str, str]]]) -> dict[str
 
 def _port(service: Service) -> int:
     return service.listener.port
+
+
+def _explained(reason: str, services: Sequence[Service]) -> NotRouted:
+    names_ = tuple(service.service for service in services)
+    return NotRouted(
+        f"Envoy rejects the configuration of {', '.join(names_) or 'the services'}: {reason}.",
+        "Correct the service file. Nothing was changed: the last good configuration stays in force for everybody.",
+        names_,
+    )
 
 
 def _is_named(service: Service, reason: str) -> bool:

