@@ -212,3 +212,10 @@ def test_settings_without_a_port_open_the_socket_only(house: House) -> None:
     serving = house.serve(0)
     assert serving.port == 0
     serving.stop()
+
+
+def test_what_troubles_the_controller_is_told_to_who_watches(serving: Serving, house: House) -> None:
+    house.begun("v2")
+    house.problems.append("The disk is full.")
+    with _stream(serving, "rollout=web-2") as messages:
+        assert _first(messages, "problem", 1)[0][2]["detail"] == "The disk is full."

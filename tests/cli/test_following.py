@@ -120,3 +120,26 @@ def test_a_hold_is_shown_to_the_second() -> None:
     teller.close()
     assert "held 26s of 1m" in out.getvalue()
     assert "12m34s left" in out.getvalue()
+
+
+def test_what_troubles_the_controller_is_told_once() -> None:
+    for as_json in (False, True):
+        shown, out = _screen(as_json=as_json)
+        teller: Teller = Json(shown) if as_json else Lines(shown)
+        for _ in range(3):
+            teller.tell(Message(problem="The disk is full.", raw={"detail": "The disk is full."}))
+        assert out.getvalue().count("The disk is full.") == 1
+    shown, out = _screen(terminal=True)
+    painting = Painting(shown)
+    painting.tell(Message(status=rollout()))
+    painting.tell(Message(problem="The disk is full."))
+    assert "Tidegate is in trouble: The disk is full." in out.getvalue()
+    painting.close()
+
+
+def test_a_guard_without_data_is_not_worth_a_line() -> None:
+    shown, out = _screen()
+    teller = Lines(shown)
+    for state in ("no_data", "ok", "no_data", "ok"):
+        teller.tell(Message(status=rollout(guards=(("errors", state, ""),))))
+    assert out.getvalue() == ""

@@ -80,6 +80,8 @@ async def _messages(
                 after = event.id
         if look % STATUS_EVERY == 0 and (service or rollout):
             yield await _tried(partial(_status, services, service, rollout))
+            for problem in services.health().problems:
+                yield _message("problem", {"detail": problem, "mend": "Look for it: tidegate doctor."})
         if look % HEARTBEAT_EVERY == 0:
             yield ": still here\n\n"
         look += 1

@@ -22,11 +22,12 @@ GUARD_STYLES = {"ok": "green", "firing": "bold red", "blind": "yellow", "held": 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """`lost` is for how many seconds nothing was heard; 0 while all is well."""
+    """`lost` is for how many seconds nothing was heard, `problem` what troubles the controller; 0 and "" while all is well."""
 
     rollout: Rollout
     last: Sequence[Event] = ()
     lost: float = 0
+    problem: str = ""
 
 
 def board(picture: Picture, glyphs: Glyphs, width: int, *, foot: bool = True) -> RenderableType:
@@ -144,5 +145,7 @@ def _foot(picture: Picture) -> Text:
         return Text(
             f"Tidegate has not answered for {picture.lost:.0f} s; trying again. Users go on as they are.", "bold yellow"
         )
+    if picture.problem:
+        return Text(f"Tidegate is in trouble: {picture.problem} (tidegate doctor)", "bold yellow")
     service = picture.rollout.service
     return Text(f"Ctrl-C leaves it running. Stop it: tidegate abort {service}", "dim")

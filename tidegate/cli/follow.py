@@ -12,6 +12,7 @@ from typing import Any
 
 from tidegate.cli.answers import Event, Rollout, read_as
 from tidegate.cli.client import Client
+from tidegate.cli.screen import clean_line
 from tidegate.core.errors import TidegateError, Unreachable
 from tidegate.settings import Settings
 
@@ -23,10 +24,14 @@ LOOK = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What came, or nothing: then `silent` says for how many seconds there was no connection, 0 while there is one."""
+    """What came, or nothing: then `silent` says for how many seconds there was no connection, 0 while there is one.
+
+    `problem` is a sentence of what troubles the controller.
+    """
 
     status: Rollout | None = None
     event: Event | None = None
+    problem: str = ""
     raw: Any = None
     silent: float = 0
 
@@ -91,6 +96,8 @@ class Follower:
             self._messages.put(Message(event=read_as(Event, content), raw=content))
         elif kind == "status" and content is not None:
             self._messages.put(Message(status=read_as(Rollout, content), raw=content))
+        elif kind == "problem":
+            self._messages.put(Message(problem=clean_line(str(content["detail"])), raw=content))
 
 
 def read_messages(lines: Iterator[str]) -> Iterator[tuple[str, str, Any]]:

@@ -97,6 +97,6 @@ def add_alarms(table: Table, alarms: Sequence[Guard], service: str = "") -> None
 
 def _last_rollout(rollout: Rollout, glyphs: Glyphs, width: int) -> list[RenderableType]:
     if rollout.in_flight:
-        return [board(Picture(rollout), glyphs, width)]
+        return [board(Picture(rollout), glyphs, width, foot=False)]
     when = moment(rollout.ended) if rollout.ended else ""
     return [Text(f"{rollout.id}, ended {when}:", "dim"), *(Text(line) for line in say_ending(rollout))]

@@ -27,6 +27,10 @@ TIDY = "tidy"
 """Decisions about what an ended rollout owes: they are in `tidegate explain`, and of no interest to who waits for the end."""
 
 
+NOTABLE = ("firing", "blind", "held")
+"""States of a guard that are worth a line, when they begin and when they end."""
+
+
 class Teller(Protocol):
     """Tells what comes, while it is open."""
 
@@ -131,9 +135,11 @@ class Painting:
     def tell(self, message: Message) -> None:
         before = self._picture
         if message.status is not None:
-            before = replace(before, rollout=message.status) if before else Picture(message.status)
+            before = replace(before, rollout=message.status, problem="") if before else Picture(message.status)
         if before is None:
             return
+        if message.problem:
+            before = replace(before, problem=message.problem)
         told = message.event is not None and message.event.kind != TIDY
         last = [*before.last, message.event][-LAST:] if message.event and told else before.last
         self._picture = replace(before, last=last, lost=message.silent)
@@ -160,6 +166,7 @@ class Lines:
         self._shown = shown
         self._guards: dict[str, str] = {}
         self._waiting = ""
+        self._problem = ""
         self._lost = False
 
     def tell(self, message: Message) -> None:
@@ -167,13 +174,17 @@ class Lines:
             self._shown.line(f"{clock(message.event.at)}  {say_event(message.event)}")
         if message.status is not None:
             self._tell_status(message.status)
+        if message.problem and message.problem != self._problem:
+            self._problem = message.problem
+            self._shown.line(f"Tidegate is in trouble: {message.problem}")
         if bool(message.silent) != self._lost and (message.silent or message.status):
             self._lost = bool(message.silent)
             self._shown.line("Tidegate does not answer; trying again." if self._lost else "Tidegate answers again.")
 
     def _tell_status(self, rollout: Rollout) -> None:
         for guard in rollout.guards:
-            if self._guards.get(guard.name, "ok") != guard.state:
+            before = self._guards.get(guard.name, "")
+            if guard.state != before and (guard.state in NOTABLE or before in NOTABLE):
                 self._shown.line(f"          guard {guard.name}: {guard.state.replace('_', ' ')} ({say_guard(guard)})")
             self._guards[guard.name] = guard.state
         if rollout.waiting and rollout.waiting != self._waiting:
@@ -190,6 +201,7 @@ class Json:
     def __init__(self, shown: Screen) -> None:
         self._shown = shown
         self._before: tuple[object, ...] = ()
+        self._problem = ""
 
     def tell(self, message: Message) -> None:
         if message.event is not None:
@@ -208,6 +220,9 @@ class Json:
             if key != self._before:
                 self._before = key
                 self._shown.json_line({"status": message.raw})
+        if message.problem and message.problem != self._problem:
+            self._problem = message.problem
+            self._shown.json_line({"problem": message.raw})
 
     def close(self) -> None:
         pass
