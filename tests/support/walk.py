@@ -199,6 +199,16 @@ class Tidegate:
         state = json.loads(row[0])
         return state["phase"], state["tidy"]
 
+    def healed(self, id_: str, since: int, within: float = 30) -> float:
+        """Waits until a loop writes this rollout again, after it was written for the `since`th time; the seconds it took."""
+        began = time.monotonic()
+        until(lambda: self.revision(id_) > since, within, f"{id_} is looked after again", self.words, step=0.005)
+        return time.monotonic() - began
+
+    def revision(self, id_: str) -> int:
+        with self._database() as database:
+            return int(database.execute("SELECT revision FROM rollouts WHERE id = ?", (id_,)).fetchone()[0])
+
     def salt(self, service: str) -> str:
         with self._database() as database:
             return str(database.execute("SELECT salt FROM services WHERE name = ?", (service,)).fetchone()[0])

@@ -42,14 +42,21 @@ def _stages(tidegate: Tidegate, id_: str, within: float = 60) -> Iterator[str]:
 
 
 def _kill_at(tidegate: Tidegate, id_: str, wanted: set[str]) -> dict[str, float]:
-    """Kills the controller in each of these stages; seconds until the next one answered, by stage."""
+    """Kills the controller in each of these stages; seconds until the next one went on with the rollout, by stage."""
     healed: dict[str, float] = {}
     for stage in _stages(tidegate, id_, within=150):
         if stage in wanted:
-            killed = tidegate.kill("controller")
-            tidegate.back("controller", killed)
-            healed[stage] = tidegate.answers()
+            healed[stage] = _kill(tidegate, id_)
     return healed
+
+
+def _kill(tidegate: Tidegate, id_: str) -> float:
+    """Seconds until the next controller goes on with this rollout."""
+    killed = tidegate.kill("controller")
+    written = tidegate.revision(id_)
+    took = tidegate.healed(id_, written)
+    tidegate.back("controller", killed)
+    return took
 
 
 def test_a_controller_killed_in_every_phase_of_a_good_rollout_completes_it(tidegate: Tidegate, told: Told) -> None:
@@ -108,10 +115,8 @@ def _random_kills(tidegate: Tidegate, told: Told, service: str, kills: int) -> N
             while phase not in ("completed", "rolled_back"):
                 time.sleep(chance.uniform(0.05, 2.5))
                 phase, _ = tidegate.state(id_)
-                if len(healed) < kills:
-                    killed = tidegate.kill("controller")
-                    tidegate.back("controller", killed)
-                    healed.append(tidegate.answers())
+                if len(healed) < kills and phase not in ("completed", "rolled_back"):
+                    healed.append(_kill(tidegate, id_))
             rollout = tidegate.settled(id_)
             if rollout["phase"] != ("rolled_back" if bad else "completed"):
                 wrong.append(f"{id_}: {rollout['phase']} ({rollout['reason']})")
