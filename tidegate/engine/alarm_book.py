@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from tidegate.core.alarm import AlarmFile, Of
 from tidegate.core.alarm_evaluation import evaluate_all
-from tidegate.core.alarm_state import AlarmSeen, AlarmState
+from tidegate.core.alarm_state import AlarmSeen, AlarmState, Datapoint
 from tidegate.core.counts import Counts
 from tidegate.core.series import Series
 from tidegate.ports import Measurement
@@ -54,9 +54,15 @@ class AlarmBook:
             series = series.pushed(seen.at, seen.pushed)
         return replace(self, series=series)
 
-    def judge(self, alarms: Sequence[AlarmFile]) -> tuple[AlarmBook, Mapping[str, AlarmSeen]]:
+    def points(self, alarms: Sequence[AlarmFile]) -> dict[str, tuple[Datapoint, ...]]:
+        """What the alarms are judged by. It changes only when a period ends."""
+        return {alarm.name: self.series.datapoints(alarm) for alarm in alarms}
+
+    def judge(
+        self, alarms: Sequence[AlarmFile], points: Mapping[str, tuple[Datapoint, ...]]
+    ) -> tuple[AlarmBook, Mapping[str, AlarmSeen]]:
         """The states of all alarms, and the book that remembers them."""
-        judged = evaluate_all(alarms, {alarm.name: self.series.datapoints(alarm) for alarm in alarms}, self.states)
+        judged = evaluate_all(alarms, points, self.states)
         ok = {name for name, one in judged.items() if one.state is AlarmState.OK and not one.blind}
         states = {name: one.state for name, one in judged.items()}
         return replace(self, states=states, were_ok=self.were_ok | ok), judged

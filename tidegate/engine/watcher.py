@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from tidegate.core.alarm import AlarmFile, Of
-from tidegate.core.alarm_state import AlarmSeen, AlarmState
+from tidegate.core.alarm_state import AlarmSeen, AlarmState, Datapoint
 from tidegate.core.counts import Counts, counts
 from tidegate.core.errors import Refused
 from tidegate.core.harm import Counted, Harm, look_at, note_exposure
@@ -89,8 +89,16 @@ class _Watched:
 
     book: AlarmBook = field(default_factory=AlarmBook)
     seen: Mapping[str, AlarmSeen] = field(default_factory=dict)
+    judged: tuple[Sequence[AlarmFile], Mapping[str, tuple[Datapoint, ...]]] | None = None  # by what `seen` was judged
     saved: datetime | None = None
     recent: dict[tuple[Slot, str], Recent] = field(default_factory=dict)
+
+    def judge(self, alarms: Sequence[AlarmFile]) -> None:
+        """Anew only when there is something new: most ticks end no period."""
+        basis = (alarms, self.book.points(alarms))
+        if basis != self.judged:
+            self.book, self.seen = self.book.judge(alarms, basis[1])
+            self.judged = basis
 
 
 class Watcher:
@@ -128,7 +136,7 @@ class Watcher:
         healthy = None if health is None else {Of.SERVICE: health.healthy}
         watched.book = watched.book.look(record.file.alarms, self._glimpse(name, healthy, now))
         if judge:
-            watched.book, watched.seen = watched.book.judge(record.file.alarms)
+            watched.judge(record.file.alarms)
         self._add_recent(watched, name, now)
 
     def _look_at_rollout(self, rollout: Rollout, file: Service, now: datetime) -> Look:
@@ -136,7 +144,8 @@ class Watcher:
         candidate = self._lever.health(subject, rollout.candidate)
         baseline = self._lever.health(subject, rollout.baseline) if rollout.baseline else None
         glimpse = self._glimpse(subject, _healthy(candidate, baseline), now)
-        watched.book, watched.seen = watched.book.look(file.alarms, glimpse).judge(file.alarms)
+        watched.book = watched.book.look(file.alarms, glimpse)
+        watched.judge(file.alarms)
         self._add_recent(watched, subject, now)
         reading = self._reading(subject)[0] or ServiceReading()
         gate = hard_gate(
