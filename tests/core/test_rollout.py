@@ -187,3 +187,15 @@ def test_a_drift_that_never_ends_waits_for_a_person_when_blind_means_hold() -> N
     world.drift(exposure=Exposure(2000))
     world.run(2 * MINUTE)
     assert "20% is applied instead of 10%" in world.rollout.waiting
+
+
+def test_a_first_version_that_failed_is_not_let_go_while_the_router_still_sends_users_to_it() -> None:
+    world = World(begin(PLAN, baseline=""))
+    world.candidate = Readiness(Ready.NOT_YET)
+    world.run(5 * SECOND)
+    world.lever_works, world.candidate = False, Readiness(Ready.FAILED, "it exited with status 1")
+    world.run(HOUR)
+    assert world.rollout.tidy is Tidy.EMPTY
+    world.lever_works = True
+    world.run(5 * SECOND)
+    assert world.rollout.tidied

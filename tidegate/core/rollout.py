@@ -427,10 +427,9 @@ def _tidy(rollout: Rollout, seen: Seen, now: datetime) -> Rollout:
     loser's tasks may be all that serves.
     """
     winner, stable = rollout.setting.stable, seen.applied.stable
-    if rollout.tidy in (Tidy.UNWEIGH, Tidy.EMPTY) and winner and stable != winner:
-        return (
-            rollout if stable is None else _decided(rollout, "put_back", f"{stable or 'nobody'} is stable instead of {winner}")
-        )
+    if rollout.tidy in (Tidy.UNWEIGH, Tidy.EMPTY) and stable != winner and (winner or stable):
+        why = f"{stable or 'nobody'} is stable instead of {winner or 'nobody'}"
+        return rollout if stable is None else _decided(rollout, "put_back", why)
     match rollout.tidy:
         case Tidy.HAND_OVER if stable == winner:
             return _tidied(rollout, Tidy.UNWEIGH)
