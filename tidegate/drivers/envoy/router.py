@@ -114,14 +114,11 @@ class EnvoyRouter:
         return RouterReading(life.epoch, services)
 
     def applied(self, service: str) -> Applied:
-        if self._in_force.acks is None:
-            return UNSEEN
-        return Applied(
-            exposure=self._weights.get(service),
-            stable=self._in_force.version_in(service, names.STABLE),
-            slot=self._in_force.version_in(service, names.CANDIDATE),
-            salt=self._in_force.salt_of(service),
-        )
+        stable = self._in_force.version_in(service, names.STABLE)
+        slot = self._in_force.version_in(service, names.CANDIDATE)
+        if stable is None and slot is None:
+            return UNSEEN  # not routed; a route table may linger for connections that still drain
+        return Applied(self._weights.get(service), stable, slot, self._in_force.salt_of(service))
 
     def check(self, service: Service, others: Sequence[Service]) -> None:
         check(service, others, listening=self._listens_for(service))
