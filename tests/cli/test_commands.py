@@ -119,7 +119,8 @@ def test_history_lists_how_each_ended_and_explain_tells_why(served: House, run: 
     served.until(lambda: not served.rollout().in_flight)
     out = run("history").out
     assert "v1 → v2" in out
-    assert "rolled back: aborted by ann:" in out
+    assert "rolled back" in out
+    assert "aborted by ann: errors seen" in out
     explained = run("explain", "web-2").out
     assert "shift: to 25%: v2 is healthy" in explained
     assert "wanted 25%, applied 25%" in explained

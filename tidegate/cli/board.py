@@ -35,7 +35,9 @@ def board(picture: Picture, glyphs: Glyphs, width: int, *, foot: bool = True) ->
     width = min(width, WIDEST)
     parts: list[RenderableType] = [_title(rollout, glyphs), _state(rollout)]
     if rollout.baseline:
-        parts += [bar(rollout, width - 1, glyphs), strip(rollout.steps, glyphs, rollout.step), _exposure(rollout)]
+        parts += [bar(rollout, width - 1, glyphs), strip(rollout.steps, glyphs, rollout.step if rollout.in_flight else 0)]
+    if rollout.baseline and rollout.in_flight:
+        parts.append(_exposure(rollout))
     if rollout.sides:
         parts += [Text(), _sides(rollout)]
     if rollout.guards:
@@ -72,7 +74,7 @@ def _state(rollout: Rollout) -> Text:
     if rollout.phase in ("shifting", "watching"):
         held = f"held {span(min(rollout.watched, rollout.hold))} of {span(rollout.hold)}"
         state.append(f"  step {rollout.step} of {len(rollout.steps)}, {held}", "default")
-        state.append(f"  {span(rollout.left)} left" if rollout.left is not None else "", "bold default")
+        state.append(f"  {span(rollout.left)} left" if rollout.left else "", "bold default")
     elif rollout.phase == "preparing":
         state.append(f"  {rollout.why}", "default")
     return state

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.padding import Padding
 from rich.text import Text
 
 from tidegate.cli.answers import Event, Rollout
@@ -15,20 +15,34 @@ from tidegate.cli.ending import ended, say_ending
 from tidegate.cli.figures import clock, day, milliseconds, moment, share, span
 from tidegate.cli.plan_strip import strip
 from tidegate.cli.screen import Glyphs, clean_line
-from tidegate.cli.service_views import plain_table
 
 
-def all_rollouts(rollouts: Sequence[Rollout], glyphs: Glyphs) -> Table:
-    table = plain_table("rollout", "versions", "began", ">took", "outcome", ">reached", ">seen failing", "by")
-    for one in rollouts:
-        outcome = Text(say_phase(one), STYLES.get(one.phase, "bold"))
-        if one.reason:
-            outcome.append(f": {one.reason}", "default")
-        versions = f"{one.baseline} {glyphs.arrow} {one.candidate}" if one.baseline else one.candidate
-        took = span(one.ended - one.created) if one.ended else ""
-        seen = Text(f"{one.harm.seen:,}", "red" if one.harm.seen else "")
-        table.add_row(one.id, versions, day(one.created), took, outcome, f"{one.harm.requests:,}", seen, one.by)
-    return table
+def all_rollouts(rollouts: Sequence[Rollout], glyphs: Glyphs) -> Group:
+    """A line for each that can be compared with the others, and under it why it went so and whom it harmed."""
+    heads = [_head(one, glyphs) for one in rollouts]
+    widths = [max(len(head[column]) for head in heads) for column in range(len(heads[0]))]
+    parts: list[RenderableType] = []
+    for one, head in zip(rollouts, heads, strict=True):
+        line = Text("  ".join(word.ljust(width) for word, width in zip(head, widths, strict=True)).rstrip())
+        line.stylize("bold", 0, len(one.id))
+        line.stylize(STYLES.get(one.phase, "bold"), sum(widths[:2]) + 4, sum(widths[:3]) + 4)
+        parts += [line, *(Padding(Text(told, "dim"), (0, 0, 0, widths[0] + 2)) for told in _told(one))]
+    return Group(*parts)
+
+
+def _head(one: Rollout, glyphs: Glyphs) -> tuple[str, ...]:
+    versions = f"{one.baseline} {glyphs.arrow} {one.candidate}" if one.baseline else one.candidate
+    took = span(one.ended - one.created) if one.ended else ""
+    return one.id, versions, say_phase(one), day(one.created), took, one.by
+
+
+def _told(one: Rollout) -> list[str]:
+    told = [one.reason] if one.reason else []
+    if one.harm.failed:
+        told.append(f"{one.harm.requests:,} requests reached it, {one.harm.failed:,} failed, users saw {one.harm.seen:,}")
+    elif one.harm.requests:
+        told.append(f"{one.harm.requests:,} requests reached it, none failed")
+    return told
 
 
 def explained(rollout: Rollout, events: Sequence[Event], glyphs: Glyphs) -> Group:
