@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
@@ -15,6 +16,7 @@ from tidegate.drivers.envoy.bootstrap import LOG
 from tidegate.drivers.envoy.process import BOOTSTRAP, LOCK, RECORD, EnvoyProcess
 from tidegate.drivers.process.kept import Kept
 from tidegate.settings import Settings
+from tidegate.store.database import open_database
 from tidegate.supervisor import Plan, begin, command, stop, supervisor
 
 UP_WITHIN = 30.0
@@ -28,6 +30,8 @@ def up(settings: Settings, *, detach: bool) -> str:
     if supervisor(settings.home) is not None:
         return f"Tidegate is already up in {settings.home}."
     _check_port(settings.port)
+    # Said now, and not by a controller that cannot start: it migrates, and is refused where it is damaged or newer.
+    open_database(settings.database).dispose()
     plan = _plan(settings)
     if not detach:
         plan.write(settings.home)
@@ -124,4 +128,8 @@ def _last_words(log: Path) -> str:
         lines = log.read_text(errors="replace").strip().splitlines()
     except OSError:
         return "none"
-    return lines[-1] if lines else "none"
+    last = lines[-1] if lines else "none"
+    try:
+        return str(json.loads(last)["problem"])
+    except (ValueError, KeyError, TypeError):
+        return last
