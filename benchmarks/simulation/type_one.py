@@ -85,9 +85,7 @@ def judge(part: str, rollouts: int, workers: int) -> bool:
         first = [Batch(errors, rate, 5_000_000 + i) for i, (errors, rate) in enumerate(GRID)]
         highest = list(track(pool.map(run, first), f"{part}: finding the worst point", total=len(first)))
         for batch, (found, height) in zip(first, highest, strict=True):
-            print(
-                f"errors {batch.errors:7.2%}  {batch.rate:4g} rps  {found} of {size} rolled back, ln E mostly below {height:.2f}"
-            )
+            print(f"errors {batch.errors:7.2%}  {batch.rate:4g} rps  {found} of {size} rolled back, ln E < {height:.2f}")
         worst = first[int(np.argmax([found * 10 + height for found, height in highest]))]
         rest = [Batch(worst.errors, worst.rate, 6_000_000 + 1000 * i) for i in range(-(-rollouts // size))]
         found = sum(count for count, _ in track(pool.map(run, rest), f"{part}: at the worst point", total=len(rest)))

@@ -17,11 +17,12 @@ from tidegate.core.budget import Pace
 from tidegate.core.comparison import State
 from tidegate.core.comparison_codec import dump, load
 from tidegate.core.comparison_input import Counts, Outcomes, Tick
-from tidegate.core.comparison_settings import Settings
+from tidegate.core.comparison_settings import Settings, margin
+from tidegate.core.evalue import Margin
 from tidegate.core.exposure import Exposure
 from tidegate.core.history import History
 from tidegate.core.latency import Latencies
-from tidegate.core.mixture import Prior
+from tidegate.core.mixture import Prior, Stake, bet, spend
 from tidegate.core.tally import Tally
 
 HISTORY = a_day()
@@ -215,3 +216,16 @@ def _stacked(things: list) -> object:
     if is_dataclass(first):
         return replace(first, **{f.name: _stacked([getattr(t, f.name) for t in things]) for f in fields(first)})
     return first if type(first) in (int, float) else np.stack(things)
+
+
+def test_a_block_is_judged_by_what_was_known_before_it():
+    """The tick in which the baseline breaks down does not yet lower what the candidate is compared with."""
+    state = begun(HISTORY)
+    tick = Traffic(candidate=0.3, baseline=0.9).tick(state.settings, 0.5)
+    after = comparison.advance(state, tick)
+    fresh, _ = comparison._outcomes(state, tick, np.zeros(2))
+    stake = Stake(np.ones(6, dtype=bool), state.clusters.phi, spend(state.prior, state.calendar, np.asarray(True))[1])
+    rho, delta = margin(state.settings)
+    expected = bet(state.log_m, fresh, state.plug_in.share, Margin(rho, delta), stake)
+    assert after.log_m.tolist() == expected.tolist()
+    assert after.plug_in.share[0] > 2 * state.plug_in.share[0]

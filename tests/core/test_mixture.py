@@ -86,3 +86,10 @@ def test_the_mean_over_many_harmless_rollouts_is_at_most_one():
     evidence = np.exp(log_evidence(log_m, calendar.log_left))
     assert 0.2 < evidence.mean() < 1.1
     assert (evidence >= 20).mean() <= 0.05
+
+
+def test_clusters_of_three_make_a_third_of_the_evidence():
+    block, log_m = one_outcome(20, 3, 180, 0), np.zeros((1, len(SIZES)))
+    stakes = [Stake(np.array([True]), np.array([phi]), np.asarray(NEVER)) for phi in (1.0, 3.0)]
+    alone, clustered = (bet(log_m, block, np.array([0.001]), MARGIN, stake) for stake in stakes)
+    assert clustered == pytest.approx(alone / 3)
