@@ -11,7 +11,7 @@ from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from tidegate.core.errors import Invalid, quote
+from tidegate.core.errors import Invalid
 
 
 class Document(BaseModel):
@@ -82,7 +82,7 @@ def _say_place(loc: tuple[int | str, ...]) -> str:
 def _short(part: int | str) -> str:
     """A key of any length, on one line."""
     said = str(part)
-    return said if said.isprintable() and len(said) <= 60 else quote(said)[1:-1]
+    return said if said.isprintable() and len(said) <= 60 else repr(said[:60])[1:-1] + "..." * (len(said) > 60)
 
 
 def _known_keys(kind: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:

@@ -1,7 +1,7 @@
 """Latency as counts in log-spaced bins, so that sums, differences and quantiles need no single value.
 
-The edges lie on the bins of Envoy's histograms (two significant digits), about 5 % apart, 10 % where two digits allow no
-finer. Counts read from a router therefore fall into exactly one bin.
+The edges lie on the bins of Envoy's histograms (two significant digits), at least 5 % apart: about 10 % where two digits
+allow no finer, and 13 % at each power of ten. Counts read from a router therefore fall into exactly one bin.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def _edges() -> tuple[int, ...]:
 
 
 EDGES = _edges()
-"""Lower edges of the bins in microseconds, 100 us to 990 s. Bin i holds EDGES[i] <= latency < EDGES[i+1]; bin 0 holds
+"""Lower edges of the bins in microseconds, 100 us to 970 s. Bin i holds EDGES[i] <= latency < EDGES[i+1]; bin 0 holds
 what is faster, too."""
 
 
@@ -71,8 +71,8 @@ class Latencies:
         return Latencies({bin_: count - before(bin_, 0) for bin_, count in self.bins.items() if count > before(bin_, 0)})
 
     def slower_than(self, microseconds: float) -> int:
-        """How many surely took longer; a bin that the limit cuts is not counted."""
-        return sum(count for bin_, count in self.bins.items() if EDGES[bin_] >= microseconds)
+        """How many surely took longer; a bin that the limit cuts is not counted, nor the first: it begins at nothing."""
+        return sum(count for bin_, count in self.bins.items() if bin_ and EDGES[bin_] >= microseconds)
 
     def quantile(self, share: float) -> float | None:
         """Latency in microseconds below which `share` (0..1) of the requests lie; None without requests.
