@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from threading import Event
 
+from anyio import CapacityLimiter
 from fastapi import Depends, FastAPI
 
 from tidegate.api import events, health, logs, metrics, rollouts, schema, stream
@@ -13,13 +14,20 @@ from tidegate.api.needs import Health as Health
 from tidegate.api.openapi import API_VERSION, add_openapi
 from tidegate.api.peer import admitted
 from tidegate.api.problems import add_problems
+from tidegate.api.shared import Shared
 
 NOUNS = (services_routes, rollouts, events, stream, logs, metrics, health, schema)
+
+
+LOG_THREADS = 10
+"""Following logs waits in a thread. With threads of their own, many followers slow each other and nobody else."""
 
 
 def create_app(services: ApiServices) -> FastAPI:
     app = FastAPI(title="Tidegate", version=API_VERSION, openapi_url=None, redirect_slashes=False)
     app.state.services = services
+    app.state.log_threads = CapacityLimiter(LOG_THREADS)
+    app.state.shared = Shared()
     app.state.closing = Event()  # set when the doors close: streams end by themselves
     for noun in NOUNS:
         app.include_router(noun.router, prefix="/v1", dependencies=[Depends(admitted)])

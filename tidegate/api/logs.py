@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from threading import Event
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from tidegate.api.answers import Line
@@ -29,6 +30,7 @@ STILL_HERE = 25
 def logs(
     *,
     service: ServiceName,
+    request: Request,
     services: Services,
     closing: Closing,
     version: OfVersion = None,
@@ -40,20 +42,23 @@ def logs(
     services.glance.service(service)
     if follow:
         found = services.follow_logs(service, version, task, lines)
-        return StreamingResponse(_lines(found, closing), media_type="application/jsonl", headers={"Cache-Control": "no-store"})
+        return StreamingResponse(
+            _lines(found, closing, request.app.state.log_threads),
+            media_type="application/jsonl",
+            headers={"Cache-Control": "no-store"},
+        )
     return answer([_line(line) for line in services.read_logs(service, version, task, lines)])
 
 
-def _lines(found: Iterator[LogLine | None], closing: Event) -> Iterator[str]:
+async def _lines(found: Iterator[LogLine | None], closing: Event, threads: CapacityLimiter) -> AsyncIterator[str]:
     silent = 0
-    for line in found:
+    while not closing.is_set():
+        line = await to_thread.run_sync(next, found, None, limiter=threads)
         silent = 0 if line else silent + 1
         if line is not None:
             yield json.dumps(_line(line)) + "\n"
         elif silent % STILL_HERE == 1:
             yield "\n"
-        if closing.is_set():
-            return
 
 
 def _line(line: LogLine) -> dict[str, str]:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
-from functools import partial
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from threading import Event as ThreadEvent
 from typing import Annotated, Any
 
@@ -20,7 +20,8 @@ from tidegate.api.arguments import LARGEST_ID, After, OfRollout, OfService
 from tidegate.api.needs import ApiServices, Closing, Services
 from tidegate.api.openapi import described
 from tidegate.api.present import present
-from tidegate.core.errors import NotFound, TidegateError
+from tidegate.api.shared import ReadOnce, Shared
+from tidegate.core.errors import TidegateError
 from tidegate.ports import Event
 
 router = APIRouter(tags=["events"])
@@ -39,6 +40,7 @@ LastEventId = Annotated[str | None, Header(max_length=20, description="Goes on a
 async def stream(
     *,
     services: Services,
+    shared: ReadOnce,
     closing: Closing,
     service: OfService = None,
     rollout: OfRollout = None,
@@ -47,10 +49,11 @@ async def stream(
 ) -> Response:
     """Messages `event` from now on, or after the event that is given; `status` with the rollout that is named, or the
     latest one of the service; `problem` when something could not be read; and heartbeats as comments."""
+    wanted = Wanted(services, shared, service, rollout)
     begin = _resumed(last_event_id, after)
     if begin is None:
-        begin = await run_in_threadpool(_newest, services)
-    messages = _messages(services, closing, service=service, rollout=rollout, after=begin)
+        begin = await wanted.newest()
+    messages = _messages(wanted, closing, begin)
     return StreamingResponse(messages, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
 
@@ -60,54 +63,63 @@ def _resumed(last_event_id: str | None, after: int | None) -> int | None:
     return after
 
 
-def _newest(services: ApiServices) -> int:
-    newest = services.glance.events(limit=1, last=True)
-    return newest[-1].id if newest else 0
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What one reader wants to hear of."""
+
+    services: ApiServices
+    shared: Shared
+    service: str | None
+    rollout: str | None
+
+    async def newest(self) -> int:
+        """The id of the newest event of all."""
+        return int(await self.shared.read("newest", self._newest, PAUSE))
+
+    async def events(self, after: int) -> Sequence[Event]:
+        if await self.newest() <= after:
+            return ()
+        found: Sequence[Event] = await run_in_threadpool(self._events, after)
+        return found
+
+    async def status(self) -> str:
+        """The message that tells how the rollout stands; read once for everybody who wants the same."""
+        return str(await self.shared.read((self.service, self.rollout), self._status, PAUSE))
+
+    def _newest(self) -> int:
+        newest = self.services.glance.events(limit=1, last=True)
+        return newest[-1].id if newest else 0
+
+    def _events(self, after: int) -> Sequence[Event]:
+        return self.services.glance.events(after=after, service=self.service, rollout=self.rollout, limit=AT_ONCE)
+
+    def _status(self) -> str:
+        if self.rollout:
+            return _message("status", present(self.services.glance.rollout(self.rollout)))
+        latest = self.services.glance.history(self.service, 1)
+        return _message("status", present(latest[0]) if latest else None)
 
 
-async def _messages(
-    services: ApiServices, closing: ThreadEvent, *, service: str | None, rollout: str | None, after: int
-) -> AsyncIterator[str]:
+async def _messages(wanted: Wanted, closing: ThreadEvent, after: int) -> AsyncIterator[str]:
     yield "retry: 1000\n\n"
     look = 0
     while not closing.is_set():
-        events = await _tried(partial(_events, services, service, rollout, after))
-        if isinstance(events, str):
-            yield events
-        else:
-            for event in events:
+        try:
+            for event in await wanted.events(after):
                 yield _message("event", present(event), event.id)
                 after = event.id
-        if look % STATUS_EVERY == 0 and (service or rollout):
-            yield await _tried(partial(_status, services, service, rollout))
-            for problem in services.health().problems:
+            if look % STATUS_EVERY == 0 and (wanted.service or wanted.rollout):
+                yield await wanted.status()
+        except TidegateError as error:
+            # The stream goes on: next time it may work.
+            yield _message("problem", {"detail": error.what, "mend": error.mend})
+        if look % STATUS_EVERY == 0:
+            for problem in wanted.services.health().problems:
                 yield _message("problem", {"detail": problem, "mend": "Look for it: tidegate doctor."})
         if look % HEARTBEAT_EVERY == 0:
             yield ": still here\n\n"
         look += 1
         await asyncio.sleep(PAUSE)
-
-
-async def _tried(read: Callable[[], Any]) -> Any:
-    """What was read, or the message that tells why not. The stream goes on: next time it may work."""
-    try:
-        return await run_in_threadpool(read)
-    except TidegateError as error:
-        return _message("problem", {"detail": error.what, "mend": error.mend})
-
-
-def _events(services: ApiServices, service: str | None, rollout: str | None, after: int) -> Sequence[Event]:
-    return services.glance.events(after=after, service=service, rollout=rollout, limit=AT_ONCE)
-
-
-def _status(services: ApiServices, service: str | None, rollout: str | None) -> str:
-    if rollout:
-        return _message("status", present(services.glance.rollout(rollout)))
-    try:
-        latest = services.glance.history(service, 1)
-    except NotFound:
-        latest = []
-    return _message("status", present(latest[0]) if latest else None)
 
 
 def _message(kind: str, content: Any, id_: int | None = None) -> str:
