@@ -151,8 +151,8 @@ class Router(Protocol):
 
     def route(self, routings: Sequence[Routing]) -> None:
         """Makes these routings true for just these services; a service not named is no longer routed. Writes only what
-        changed. Raises Refused, with the router's own reason, for a configuration that it rejects: the last good one
-        stays in force for everybody."""
+        changed. Raises NotRouted, with the router's own reason, for services whose configuration it rejects: their last
+        good one stays in force, and the others are routed as wanted."""
 
     def look(self) -> RouterReading | None:
         """Reads counts and acknowledgements once, for all services; None when the router does not answer."""

@@ -241,3 +241,23 @@ def test_a_rollback_that_is_asked_for_twice_is_one(world: World) -> None:
     assert world.run_until("completed").id == first.rollout.id
     world.run(5)
     assert world.router.applied("web").stable == "v1"
+
+
+def test_a_full_disk_at_the_tasks_does_not_keep_a_bad_version_exposed(world: World) -> None:
+    world.serving()
+    world.deploy("v2")
+    world.run_until("watching")
+    world.runtime.world.disk_full = True
+    world.tasks.die("web-v1-2")
+    for _ in range(12):
+        world.router.serve("web", USERS, fails=["v2"])
+        world.now += timedelta(seconds=1)
+        world.loop.tick(world.now)
+    assert world.router.serve("web", USERS).keys() == {"v1"}
+
+
+def test_a_rejected_configuration_fails_the_rollout_that_brings_it_and_no_other(world: World) -> None:
+    world.serving()
+    world.router.rejects = "no such thing"
+    world.deploy("v2")
+    assert "no such thing" in world.run_until("rolled_back", within=10).reason

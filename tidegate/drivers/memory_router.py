@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from tidegate.core.errors import Refused
+from tidegate.core.errors import NotRouted, Refused
 from tidegate.core.exposure import FULL, Exposure, bucket
 from tidegate.core.latency import Latencies
 from tidegate.core.service import Service, same_listener
@@ -52,7 +52,8 @@ class MemoryRouter:
 
     def route(self, routings: Sequence[Routing]) -> None:
         if self.rejects:
-            raise Refused(f"The router rejects the configuration: {self.rejects}.", "Correct the service file.")
+            services = tuple(routing.service.service for routing in routings)
+            raise NotRouted(f"The router rejects the configuration: {self.rejects}.", "Correct the service file.", services)
         names = {routing.service.service for routing in routings}
         self._places = {name: place for name, place in self._places.items() if name in names}
         for routing in routings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from tidegate.core.errors import Refused, Unreachable
+from tidegate.core.errors import NotRouted, Unreachable
 from tidegate.core.exposure import Exposure
 from tidegate.core.rollout import Readiness, Ready
 from tidegate.core.service import Service
@@ -28,7 +28,7 @@ class TrafficLever:
         self._router = router
         self._known = known
         self._tasks: dict[tuple[str, str], list[Task]] | None = None
-        self._problems: dict[tuple[str, str], str] = {}
+        self._problems: dict[str, str] = {}  # services that the router rejects, with its reason
         self._applied: dict[str, Applied] = {}
         self.reading: RouterReading | None = None
 
@@ -65,7 +65,7 @@ class TrafficLever:
         return self._applied.get(subject, UNSEEN)
 
     def readiness(self, subject: str, version: str) -> Readiness:
-        if problem := self._problems.get((subject, version)) or self._problems.get((subject, "")):
+        if problem := self._problems.get(subject):
             return Readiness(Ready.FAILED, problem)
         health = self.health(subject, version)
         if health is None:
@@ -95,23 +95,22 @@ class TrafficLever:
         return (self._tasks or {}).get((subject, version), [])
 
     def apply(self, settings: Mapping[str, Setting], needs: frozenset[tuple[str, str]], now: datetime) -> None:
-        groups = [TaskGroup(service, version) for key in sorted(needs) if (service := self._known(*key)) for version in key[1:]]
-        self._problems = {}
+        wanted = [(self._known(subject, version), version) for subject, version in sorted(needs)]
+        groups = [TaskGroup(service, version) for service, version in wanted if service is not None]
         try:
             self._runtime.reconcile(groups, now)
-        except Refused as refused:
-            self._problems = {(group.key[0], group.version): refused.what for group in groups}
-        self._tasks = self._look_at_tasks()
-        if self._tasks is None:
-            return  # whoever cannot see the tasks must not take them out of the router
-        self._route([routing for subject, setting in settings.items() if (routing := self._routing(subject, setting))])
+        finally:  # trouble with tasks (a full disk) must not keep exposure from returning to zero
+            self._tasks = self._look_at_tasks()
+            if self._tasks is not None:  # whoever cannot see the tasks must not take them out of the router
+                self._route([routing for subject, setting in settings.items() if (routing := self._routing(subject, setting))])
 
     def _route(self, routings: Sequence[Routing]) -> None:
         try:
             self._router.route(routings)
-        except Refused as refused:
-            for routing in routings:
-                self._problems[routing.service.service, ""] = f"the router refuses it: {refused.what}"
+        except NotRouted as refused:
+            self._problems = dict.fromkeys(refused.services, refused.what)
+        else:
+            self._problems = {}
 
     def _routing(self, subject: str, setting: Setting) -> Routing | None:
         service = self._known(subject, setting.stable) or self._known(subject, setting.slot)
