@@ -22,7 +22,7 @@ from tidegate.core.verdict import GOOD, Cause, Judgement
 FORWARD = (Phase.PREPARING, Phase.SHIFTING, Phase.WATCHING)
 BACK = (Phase.ROLLING_BACK, Phase.ROLLED_BACK)
 BLIND, NO_DATA = "verdict blind errors: its source does not answer", "verdict no data errors: not enough data"
-TENTH, HOOK = Exposure(1000), Hook(("smoke-test",))
+TENTH, HALF, HOOK = Exposure(1000), Exposure(5000), Hook(("smoke-test",))
 ZERO = timedelta(0)
 
 settings.register_profile("promises", max_examples=int(os.environ.get("PROMISES", "40")), deadline=None)
@@ -85,6 +85,7 @@ def test_a_step_is_wanted_only_after_the_step_before_was_seen_and_looked_at(stor
 
 
 @given(stories())
+@example(told((3, "router stuck"), (0, "promote"), (0, "promote"), steps=(Step(TENTH, TICK), Step(HALF, TICK), Step(FULL))))
 def test_nobody_gets_more_than_the_next_step_beyond_what_was_seen(story: Story) -> None:
     shares, most_seen = [step.exposure for step in story.plan.steps], 0
     for turn in story.turns():
