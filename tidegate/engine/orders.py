@@ -53,13 +53,28 @@ class Orders:
     # --- Services -----------------------------------------------------------------------------------------------------
 
     def check(self, file: Service, version: str = "") -> None:
-        """Raises Refused for a file that could not be applied, and for tasks that could not start. Changes nothing."""
+        """Raises Refused for a file that could not be applied or be released as this version, and for tasks that could not
+        start. Changes nothing."""
+        self._must_not_differ(file, version)
         others = [record.file for record in self._store.services() if record.file.service != file.service]
         for other in others:
             same_listener(file, other)
         file.plan.resolve().check_grain(self._lever.grain)
         self._runtime.check(file, version or "check")
         self._router.check(file, others)
+        record = self._store.service(file.service)
+        if record is not None and record.stable:  # before the first version nobody can know which metrics there are
+            for problem in self._watcher.unknown_metrics(file):
+                raise problem
+
+    def _must_not_differ(self, file: Service, version: str) -> None:
+        known = self._store.version(file.service, version) if version else None
+        if known is not None and not same_tasks(known.tasks, file.tasks):
+            raise Refused(
+                f"{file.service} {version} already exists with other tasks: "
+                f"{_say_differences(known.tasks, file.tasks)} changed.",
+                "A version never changes: give this one another name.",
+            )
 
     def apply(self, file: Service, by: str) -> str:
         """Takes over listener, stickiness, plan, alarms, count and who is told. Tasks change by `deploy` only."""
@@ -113,12 +128,7 @@ class Orders:
         now = self._clock()
         record = self._store.service(file.service)
         known = self._store.version(file.service, version)
-        if known is not None and not same_tasks(known.tasks, file.tasks):
-            raise Refused(
-                f"{file.service} {version} already exists with other tasks: "
-                f"{_say_differences(known.tasks, file.tasks)} changed.",
-                "A version never changes: give this one another name.",
-            )
+        self._must_not_differ(file, version)
         if found := self._already(file.service, version, record):
             return found
         chosen = plan or file.plan
@@ -197,8 +207,6 @@ class Orders:
         return Change(running, dropped, running.harm, told=told)
 
     def _check_alarms(self, file: Service, record: ServiceRecord, plan: Plan) -> None:
-        for problem in self._watcher.unknown_metrics(file):
-            raise problem
         if plan.if_firing is not IfFiring.REFUSE:
             return
         for guard in self._watcher.firing(file, record):
