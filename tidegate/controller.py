@@ -78,9 +78,11 @@ class Beating:
             self._trouble(error.what, error.mend)
             return False
         except Exception as error:
-            # A fault of ours in one tick must not leave rollouts without a loop; it is told with its trace, and tried again.
-            self._log.exception("tick_failed")
-            self._trouble(f"{type(error).__name__}: {error}", "Please report this.")
+            # A fault of ours in one tick must not leave rollouts without a loop; it is told once with its trace, and tried again.
+            what = f"{type(error).__name__}: {error}"
+            if what != self.pulse.problem:
+                self._log.exception("tick_failed")
+            self._trouble(what, "Please report this.")
             return False
         self.pulse = Pulse(now, timedelta(seconds=time.monotonic() - begun))
         return moving

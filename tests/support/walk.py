@@ -37,8 +37,10 @@ ERRORS = {"name": "errors", "metric": "error_rate", "above": "5%", "period": "1s
 
 
 class Tidegate:
-    def __init__(self, *, tick: str = "100ms", **env: str) -> None:
-        self.home = Path(tempfile.mkdtemp(prefix="tg-", dir="/tmp"))
+    def __init__(self, *, tick: str = "100ms", home: Path | None = None, **env: str) -> None:
+        # A unix socket wants a short path.
+        self.home = home or Path(tempfile.mkdtemp(prefix="tg-", dir="/tmp"))
+        self.home.mkdir(mode=0o700, exist_ok=True)
         self.ledger = self.home / "ledger"
         self.ledger.touch()
         self.ports: dict[str, int] = {}
@@ -90,7 +92,7 @@ class Tidegate:
     def words(self, lines: int = 15) -> str:
         """The last words of the controller, for when something went wrong."""
         with suppress(OSError):
-            return "\n".join((self.home / "controller.log").read_text().splitlines()[-lines:])
+            return "\n".join(line[:1500] for line in (self.home / "controller.log").read_text().splitlines()[-lines:])
         return ""
 
     # --- service files ------------------------------------------------------------------------------------------------
