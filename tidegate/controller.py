@@ -78,7 +78,7 @@ class Beating:
             self._trouble(error.what, error.mend)
             return False
         except Exception as error:
-            # A fault of ours in one tick must not leave rollouts without a loop; it is told once with its trace, and tried again.
+            # A fault of ours in one tick must not leave rollouts without a loop: it is told once, and tried again.
             what = f"{type(error).__name__}: {error}"
             if what != self.pulse.problem:
                 self._log.exception("tick_failed")
