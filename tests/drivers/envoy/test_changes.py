@@ -94,8 +94,8 @@ def test_a_killed_task_is_not_seen_by_users_who_repeat_safely(bench: Bench) -> N
         load.until_asked(300)
         one.revive()
         for cluster in ("web.stable", "web.candidate"):
-            known = f"{cluster}::127.0.0.1:{one.port}::health_flags::healthy"
-            bench.until(lambda known=known: known in bench.router._admin.get("/clusters"), "it is back")
+            sick = f"{cluster}::127.0.0.1:{one.port}::health_flags::/failed_active_hc"
+            bench.until(lambda sick=sick: sick not in bench.router._admin.get("/clusters"), "it is back")
         other.die()
         load.until_asked(300)
     assert load.failures == []

@@ -215,6 +215,18 @@ def test_when_both_sides_fail_alike_the_candidate_is_blamed_softly(bench: Bench)
     assert reading.ejected_hard == 0
 
 
+def test_a_shared_outage_leaves_nobody_without_a_try_and_nobody_when_it_is_over(bench: Bench) -> None:
+    v1, v2 = two_sides(bench, exposure=5000)
+    v1.fault = v2.fault = Fault("500")
+    client = bench.client()
+    for number in range(100):
+        ask(client, "GET", number)
+    asked = v1.begun + v2.begun
+    assert asked > 100
+    v1.fault = v2.fault = Fault()
+    assert {ask(client, "GET", number) for number in range(100)} == {200}
+
+
 def test_the_reason_survives_a_change_from_soft_to_hard(bench: Bench) -> None:
     _, v2 = two_sides(bench)
     client = bench.client()

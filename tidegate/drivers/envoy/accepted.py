@@ -27,6 +27,7 @@ _ASK_AGAIN_AFTER = 10.0  # seconds
 class Objection:
     service: Service
     reason: str
+    mend: str
     until: float
 
 
@@ -55,9 +56,9 @@ class Accepted:
     def is_new(self, service: Service) -> bool:
         return self._read().get(service.service) != service
 
-    def refuse(self, services: Iterable[Service], reason: str) -> None:
+    def refuse(self, services: Iterable[Service], reason: str, mend: str) -> None:
         for service in services:
-            self._bad[service.service] = Objection(service, reason, time.monotonic() + _ASK_AGAIN_AFTER)
+            self._bad[service.service] = Objection(service, reason, mend, time.monotonic() + _ASK_AGAIN_AFTER)
 
     def accept(self, routings: Sequence[Routing]) -> None:
         now = {routing.service.service: routing.service for routing in routings}

@@ -40,15 +40,14 @@ def clusters(routing: Routing, run_dir: Path) -> list[Json]:
 def _stable(service: Service, tasks: Tasks, run_dir: Path) -> Json:
     return _cluster(service, tasks, names.STABLE, run_dir) | {
         "health_checks": [_health_check(tasks)],
-        # When no task at all is healthy, trying them is better than refusing everybody.
-        "common_lb_config": _health_counts(panic_below=1),
+        "common_lb_config": _health_counts(),
     }
 
 
 def _candidate(service: Service, tasks: Tasks, run_dir: Path) -> Json:
     return _cluster(service, tasks, names.CANDIDATE, run_dir) | {
         "health_checks": [_health_check(tasks)],
-        "common_lb_config": _health_counts(panic_below=0),
+        "common_lb_config": _health_counts(),
         "outlier_detection": _brake(),
     }
 
@@ -111,10 +110,14 @@ def _question(health: Health, protocol: str) -> Json:
     }
 
 
-def _health_counts(*, panic_below: int) -> Json:
-    """Below this percentage of healthy tasks all are tried. What a check finds counts at once: by default Envoy gathers
-    such news for a second, in which a new task gets nothing, and a whole new group answers 503."""
-    return {"healthy_panic_threshold": {"value": panic_below}, "update_merge_window": "0s"}
+def _health_counts() -> Json:
+    """When no task at all is left, in the slot neither the candidate's nor the stable side's, trying them is better than
+    refusing everybody. As long as one is healthy, none that is held back gets anything.
+
+    What a check finds counts at once: by default Envoy gathers such news for a second, in which a new task gets nothing,
+    and a whole new group answers 503.
+    """
+    return {"healthy_panic_threshold": {"value": 1}, "update_merge_window": "0s"}
 
 
 def _brake() -> Json:

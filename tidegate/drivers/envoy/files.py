@@ -13,6 +13,7 @@ from pathlib import Path
 from tidegate.core.errors import Unreachable
 
 _ASIDE = ".aside"
+_FLEETING = ("eds",)  # after a loss of power the tasks are others
 
 _Mark = tuple[int, int, int]
 
@@ -76,8 +77,9 @@ class Files:
             with os.fdopen(handle, "w") as file:
                 file.write(text)
                 file.flush()
-                # A machine that loses power must not come back with an empty file in the place of a good one.
-                os.fsync(file.fileno())
+                if target.parent.name not in _FLEETING:
+                    # A machine that loses power must not come back with an empty file in the place of a good one.
+                    os.fsync(file.fileno())
             aside.replace(target)
         except OSError:
             aside.unlink(missing_ok=True)

@@ -36,11 +36,13 @@ class InForce:
         meaning = self._meaning(names.eds_file(names.cluster(service, place)))
         return None if meaning is None else meaning.get(names.SIDE, "")
 
-    def salt_of(self, service: str) -> str | None:
+    def salts(self) -> dict[str, str]:
+        """The salt of each service, from all route tables."""
+        found: dict[str, str] = {}
         for path in self.acks.by_path if self.acks else ():
-            if path.startswith("rds/") and service in (meaning := self._meaning(path) or {}):
-                return meaning[service]
-        return None
+            if path.startswith("rds/"):
+                found |= self._meaning(path) or {}
+        return found
 
     def _meaning(self, path: str) -> dict[str, str] | None:
         version = self.acks.of(path).version if self.acks else ""

@@ -20,6 +20,7 @@ from tidegate.drivers.envoy.admin import Admin
 from tidegate.drivers.envoy.bootstrap import LOG
 from tidegate.drivers.envoy.files import Files
 from tidegate.drivers.envoy.resource import File, Json, response
+from tidegate.drivers.envoy.watches import require
 
 _LAYERS = ("rds", "cds", "lds")
 _REASON = re.compile(r"update (?:rejected|failure): (.*?)(?=\n\[2|\Z)", re.DOTALL)
@@ -28,8 +29,8 @@ _REASON = re.compile(r"update (?:rejected|failure): (.*?)(?=\n\[2|\Z)", re.DOTAL
 class Rejected(Refused):
     """Envoy's own words are in `reason`; the files are as they were before."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"Envoy rejects the configuration: {reason}", "Correct it; the last good one stays in force.")
+    def __init__(self, reason: str, mend: str = "") -> None:
+        super().__init__(f"Envoy rejects the configuration: {reason}", mend)
         self.reason = reason
 
 
@@ -65,6 +66,8 @@ class Placing:
     def _restructure(self, changed: Mapping[str, File], gone: list[str]) -> None:
         self._before = self._acks()
         self._log_end = _size(self.files.run_dir / LOG)
+        if self._before is not None:
+            self._require_watches(changed)
         try:
             self._build(changed)
         except Rejected:
@@ -72,6 +75,15 @@ class Placing:
             raise
         for path in gone:
             self.files.remove(path)
+
+    def _require_watches(self, changed: Mapping[str, File]) -> None:
+        new = [path for path in _below(changed, "eds", "rds", "sds") if not self.files.read(path)]
+        if new:
+            services = dict.fromkeys(path.split("/")[1].split(".")[0] for path in new if path.startswith("eds/"))
+            try:
+                require(len(new) + sum(path.startswith("sds/") for path in new), ", ".join(services) or "the port")
+            except Refused as refused:
+                raise Rejected(refused.what.rstrip("."), refused.mend) from refused
 
     def _build(self, changed: Mapping[str, File]) -> None:
         if names.RTDS_FILE in changed:

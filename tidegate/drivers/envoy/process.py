@@ -29,6 +29,7 @@ from tidegate.core.errors import Refused, Unreachable
 from tidegate.drivers.envoy.bootstrap import ADMIN_SOCKET, LOG, bootstrap
 from tidegate.drivers.envoy.files import Files
 from tidegate.drivers.envoy.render import render
+from tidegate.drivers.envoy.watches import require
 
 RECORD = "envoy.json"
 LOCK = "envoy.lock"
@@ -67,6 +68,14 @@ def running(run_dir: Path) -> Running | None:
         return None
 
 
+def check_watches(run_dir: Path) -> None:
+    """Raises Refused when the system does not let an Envoy watch all files of this run directory: it would abort."""
+    twice = {"sds": 2}  # the file itself, and the directories of the certificate
+    folders = ("cds", "lds", "rtds", "rds", "eds", "sds")
+    watched = sum(twice.get(folder, 1) * len(list((run_dir / folder).glob("*.json"))) for folder in folders)
+    require(watched, "Envoy")
+
+
 class EnvoyProcess:
     """Owns the process of one run directory. `concurrency` is the number of worker threads, by default one per core."""
 
@@ -90,6 +99,7 @@ class EnvoyProcess:
         if self.alive():
             return
         self.lay_out()
+        check_watches(self.run_dir)
         deadline = time.monotonic() + _ADOPT_WITHIN
         while not self._start_or_adopt():
             if time.monotonic() > deadline:

@@ -28,8 +28,15 @@ class Readings:
         if epoch != self._epoch:
             self._epoch, self._begun, self._kind = epoch, {}, Kind()
         self._kind.note(counts)
+        known: dict[str, set[Key]] = {}
+        # Also those whose slot was emptied before a single attempt had ended.
+        for key in counts.ended.keys() | self._begun.keys():
+            known.setdefault(key[0], set()).add(key)
         return {
-            routing.service.service: self._service(routing, counts, self._ejected(routing, held_back)) for routing in routings
+            (name := routing.service.service): self._service(
+                routing, counts, known.get(name, set()), self._ejected(routing, held_back)
+            )
+            for routing in routings
         }
 
     def _ejected(self, routing: Routing, held_back: Mapping[str, int]) -> Ejected:
@@ -40,15 +47,12 @@ class Readings:
         hard = self._kind.is_hard((service, Slot.CANDIDATE, routing.slot.version))
         return Ejected(hard=count) if hard else Ejected(soft=count)
 
-    def _service(self, routing: Routing, counts: Counts, ejected: Ejected) -> ServiceReading:
-        service = routing.service.service
+    def _service(self, routing: Routing, counts: Counts, known: set[Key], ejected: Ejected) -> ServiceReading:
         active = _active(routing, counts.active)
-        # Also those whose slot was emptied before a single attempt had ended.
-        keys = {key for key in counts.ended.keys() | active.keys() | self._begun.keys() if key[0] == service}
         timeout = bin_of(routing.service.listener.timeout.total_seconds() * 1e6)
         return ServiceReading(
-            tallies={key[1:]: self._tally(key, counts, active.get(key, 0), timeout) for key in keys},
-            seen_failures=counts.seen.get(service, 0),
+            tallies={key[1:]: self._tally(key, counts, active.get(key, 0), timeout) for key in known | active.keys()},
+            seen_failures=counts.seen.get(routing.service.service, 0),
             ejected_hard=ejected.hard,
             ejected_soft=ejected.soft,
         )

@@ -27,11 +27,10 @@ class File:
 
 
 def response(resources: Sequence[Json]) -> File:
-    """The file for these resources."""
-    content = json.dumps(resources, sort_keys=True)
+    """The file for these resources, on one line: of a thousand services it is written in milliseconds."""
+    content = json.dumps(resources, sort_keys=True, separators=(",", ":"))
     version = xxhash.xxh3_128_hexdigest(content.encode())
-    text = json.dumps({"version_info": version, "resources": resources}, indent=1, sort_keys=True)
-    return File(text + "\n", version)
+    return File(f'{{"version_info":"{version}","resources":{content}}}\n', version)
 
 
 def version_of(text: str) -> str:

@@ -56,6 +56,7 @@ class EnvoyRouter:
         self._routings: dict[str, Routing] = {}
         self._in_force = InForce(self._files)
         self._weights: Mapping[str, Exposure] = {}
+        self._salts: Mapping[str, str] = {}
         self._readings = Readings()
         self._renderer = Renderer(run_dir)
         self._accepted = Accepted(self._files)
@@ -67,11 +68,12 @@ class EnvoyRouter:
         try:
             self._place(self._accepted.routable(routings))
         except Rejected as rejected:
-            self._accepted.refuse(self._about(rejected.reason, routings), rejected.reason)
+            self._accepted.refuse(self._about(rejected.reason, routings), rejected.reason, rejected.mend)
             self._place_the_rest(routings, rejected)
         objections = [found for each in routings if (found := self._accepted.objection(each.service))]
         if objections:
-            raise _explained(objections[0].reason, [objection.service for objection in objections])
+            first = objections[0]
+            raise _explained(first.reason, [objection.service for objection in objections], first.mend)
 
     def _place_the_rest(self, routings: Sequence[Routing], rejected: Rejected) -> None:
         try:
@@ -108,7 +110,7 @@ class EnvoyRouter:
         if life is None or life != running(self.run_dir):
             return None  # it was restarted while we looked
         self._in_force.acks = read_acks(stats)
-        self._weights = weights
+        self._weights, self._salts = weights, self._in_force.salts()
         routings = list(self._routings.values())
         services = self._readings.read(life.epoch, counts, routings, held)
         return RouterReading(life.epoch, services)
@@ -118,7 +120,7 @@ class EnvoyRouter:
         slot = self._in_force.version_in(service, names.CANDIDATE)
         if stable is None and slot is None:
             return UNSEEN  # not routed; a route table may linger for connections that still drain
-        return Applied(self._weights.get(service), stable, slot, self._in_force.salt_of(service))
+        return Applied(self._weights.get(service), stable, slot, self._salts.get(service))
 
     def check(self, service: Service, others: Sequence[Service]) -> None:
         check(service, others, listening=self._listens_for(service))
@@ -171,11 +173,11 @@ def _port(service: Service) -> int:
     return service.listener.port
 
 
-def _explained(reason: str, services: Sequence[Service]) -> NotRouted:
+def _explained(reason: str, services: Sequence[Service], mend: str = "") -> NotRouted:
     names_ = tuple(service.service for service in services)
     return NotRouted(
         f"Envoy rejects the configuration of {', '.join(names_) or 'the services'}: {reason}.",
-        "Correct the service file. Nothing was changed: the last good configuration stays in force for everybody.",
+        f"{mend or 'Correct the service file.'} The last good configuration stays in force for everybody.",
         names_,
     )
 
