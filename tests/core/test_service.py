@@ -116,11 +116,11 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (with_(alarms=[{"nme": "x"}]), "unknown key 'alarms[0].nme'", "Did you mean 'name'?"),
     (with_(on=[{"webhok": "x"}]), "unknown key 'on[0].webhok'", "Did you mean 'webhook'?"),
     (with_(zzzzzz=1), "unknown key 'zzzzzz'.", "Known keys: alarms, force, listener, on, plan, service, stickiness, tasks."),
-    (with_(service="Web"), "'service': string should match pattern", "Correct this value"),
-    (with_(service="web_1"), "'service': string should match pattern", "Correct this value"),
-    (with_(service="-web"), "'service': string should match pattern", "Correct this value"),
-    (with_(service="w" * 41), "'service': string should match pattern", "Correct this value"),
-    (with_(service="web\n"), "'service': string should match pattern", "Correct this value"),
+    (with_(service="Web"), "service: 'Web' is not a service name.", "Use up to 40 lower case letters, digits and -"),
+    (with_(service="web_1"), "'web_1' is not a service name.", "Use up to 40 lower case letters, digits and -"),
+    (with_(service="-web"), "'-web' is not a service name.", "Use up to 40 lower case letters, digits and -"),
+    (with_(service="w" * 41), "is not a service name.", "Use up to 40 lower case letters, digits and -"),
+    (with_(service="web\n"), "'web\\n' is not a service name.", "Use up to 40 lower case letters, digits and -"),
     (with_(service=12), "'service': input should be a valid string.", "Correct this value"),
     # listener
     (with_(listener__port=0), "'listener.port': input should be greater than or equal to 1.", "Correct"),
@@ -135,8 +135,8 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (with_(listener__host="*.*"), "'*.*' is not a host name.", "Write shop.example.org"),
     (with_(listener__host="shop.*"), "'shop.*' is not a host name.", "Write shop.example.org"),
     (with_(listener__host="shop:8080"), "'shop:8080' is not a host name.", "Write shop.example.org"),
-    (with_(listener__path="api"), "'listener.path': string should match pattern", "Correct"),
-    (with_(listener__path="/a?b"), "'listener.path': string should match pattern", "Correct"),
+    (with_(listener__path="api"), "'api' is not a path prefix.", "Begin it with /, without spaces, ? and #."),
+    (with_(listener__path="/a?b"), "'/a?b' is not a path prefix.", "Begin it with /, without spaces, ? and #."),
     (with_(listener__timeout=30), "listener.timeout: 30 is not a duration.", "Write a number with a unit"),
     (with_(listener__tls={"certificate": "a.pem"}), "'listener.tls.key' is missing.", "Add 'key'."),
     # stickiness and force
@@ -145,15 +145,15 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (with_(stickiness__header="x-envoy-retry-on"), "header 'x-envoy-retry-on' is reserved for the router.", "Choose another"),
     (with_(stickiness__header="x-request-id"), "header 'x-request-id' is reserved for the router.", "Choose another"),
     (with_(stickiness__header="cookie"), "header 'cookie' is reserved for the router.", "Choose another"),
-    (with_(stickiness__header="x user"), "'stickiness.header': string should match pattern", "Correct"),
-    (with_(stickiness__cookie="a;b"), "'stickiness.cookie': string should match pattern", "Correct"),
+    (with_(stickiness__header="x user"), "'x user' is not a header name.", "Use letters, digits and -, as x-user-id."),
+    (with_(stickiness__cookie="a;b"), "'a;b' is not a cookie name.", "Use letters, digits, _ and -."),
     (
         with_(stickiness={"header": None, "cookie": None}),
         "stickiness has neither a header nor a cookie: nobody would stay on his side.",
         "Give at least one of them.",
     ),
-    (with_(force={"secret": "short"}), "'force.secret': string should have at least 8 characters.", "Correct"),
-    (with_(force={"secret": "with a space"}), "'force.secret': string should match pattern", "Correct"),
+    (with_(force={"secret": "short"}), "the secret has not 8 to 200 visible ASCII characters", "Choose another."),
+    (with_(force={"secret": "with a space"}), "the secret has not 8 to 200 visible ASCII characters", "Choose another."),
     (
         with_(force={"header": "x-tidegate-side", "secret": "a-long-secret"}),
         "header 'x-tidegate-side' is reserved for the router.",
@@ -196,13 +196,13 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (with_(tasks__limits__memory="0MB"), "no task starts without memory.", "Give it some, as 512MB."),
     (with_(tasks__limits__memory="٣MB"), "'٣MB' is not a size.", "Write a number with a unit, as 512MB."),
     (with_(tasks__health__interval="10ms"), "a duration of less than 50ms is too short here.", "Give at least 50ms."),
-    (with_(tasks__health__path="healthz"), "'tasks.health.path': string should match pattern", "Correct"),
+    (with_(tasks__health__path="healthz"), "'healthz' is not a path.", "Begin it with /, without spaces."),
     (with_(tasks__protocol="http3"), "'tasks.protocol': input should be 'http1', 'http2' or 'grpc'.", "Correct"),
     # alarms and on
     (with_(alarms=[{"name": "a", "metric": "p99", "above": "1s"}] * 2), "two alarms are named 'a'", "Give"),
     (with_(on={}), "give one of webhook and command.", "Write a list of two to have both."),
     (with_(on={"webhook": "https://a", "command": ["x"]}), "give one of webhook and command.", "Write a list of two"),
-    (with_(on={"webhook": "ftp://a"}), "'on[0].webhook': string should match pattern", "Correct"),
+    (with_(on={"webhook": "ftp://a"}), "'ftp://a' is not an address of a webhook.", "Begin it with https"),
     (with_(on={"command": []}), "'on[0].command': tuple should have at least 1 item", "Correct"),
     (with_(on={"webhook": "https://a", "events": []}), "'on[0].events': tuple should have at least 1 item", "Correct"),
     (with_(on={"webhook": "https://a", "events": ["ended"]}), "'on[0].events[0]': input should be 'started'", "Correct"),
@@ -378,6 +378,10 @@ def test_what_passes_the_check_is_filled_without_a_rest(text: str) -> None:
 
 def test_values_that_look_like_placeholders_are_not_filled_again() -> None:
     assert fill("{version}", port=1, version="{port}", service="s", task="t") == "{port}"
+
+
+def test_a_wrong_secret_is_not_told() -> None:
+    assert "hunter" not in str(wrong(with_(force={"secret": "hunter2"})))
 
 
 def test_files_are_found_beside_the_service_file() -> None:

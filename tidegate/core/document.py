@@ -19,6 +19,8 @@ class Document(BaseModel):
 
     takes_sentences: ClassVar[bool] = False
     """Whether a text may stand for the whole document, as `linear 10% every 1m` for a plan."""
+    begin_with: ClassVar[str] = "Write keys and their values."
+    """What is said to one who gives no mapping at all."""
 
 
 D = TypeVar("D", bound=Document)
@@ -29,10 +31,7 @@ def read(kind: type[D], content: object, what: str) -> D:
     if isinstance(content, str) and kind.takes_sentences:
         return _validated(kind, content, what)
     if not isinstance(content, Mapping):
-        raise Invalid(
-            f"{what} is {_kind_of(content)}, not a mapping of keys.",
-            f"Start from the example: tidegate example {kind.__name__.lower()}.",
-        )
+        raise Invalid(f"{what} is {_kind_of(content)}, not a mapping of keys.", kind.begin_with)
     return _validated(kind, dict(content), what)
 
 

@@ -163,6 +163,7 @@ class PlanFile(Document):
 
     model_config = ConfigDict(json_schema_extra=_or_a_sentence)
     takes_sentences = True
+    begin_with = "Write linear 10% every 1m, or its keys."
 
     all_at_once: bool | None = None
     linear: Linear | None = None

@@ -6,7 +6,6 @@ listener, stickiness) belongs to the service and may change with every `apply`.
 
 from __future__ import annotations
 
-import ipaddress
 import posixpath
 import re
 from collections import Counter
@@ -14,10 +13,8 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     Field,
     SerializerFunctionWrapHandler,
-    StringConstraints,
     ValidationInfo,
     field_validator,
     model_serializer,
@@ -30,56 +27,10 @@ from tidegate.core.document import Document
 from tidegate.core.duration import Duration
 from tidegate.core.errors import Invalid, quote
 from tidegate.core.plan import PlanFile
-
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$")]
-VersionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,62}$")]
-HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,62}$", to_lower=True)]
-CookieName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,62}$")]
-
-RESERVED_HEADERS = ("x-tidegate-id", "x-tidegate-side", "x-request-id", "cookie", "host")
-"""Set or read by the router itself; what clients send under the first two is stripped."""
-
-
-def _not_reserved(header: str) -> str:
-    if header in RESERVED_HEADERS or header.startswith("x-envoy-"):
-        raise ValueError(f"header {header!r} is reserved for the router.\nChoose another header name.")
-    return header
-
-
-def _bytes(text: str) -> str:
-    if not re.fullmatch(r"[0-9]{1,9}(KB|MB|GB)", text):
-        raise ValueError(f"{quote(text)} is not a size.\nWrite a number with a unit, as 512MB.")
-    return text
-
-
-def _host(text: str) -> str:
-    if len(text) > 253 or not re.fullmatch(r"\*|(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*", text.lower()):
-        raise ValueError(f"{quote(text)} is not a host name.\nWrite shop.example.org, *.example.org or *.")
-    return text.lower()
-
-
-def _address(text: str) -> str:
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError as wrong:
-        raise ValueError(f"{quote(text)} is not an IP address.\nWrite 127.0.0.1, 0.0.0.0 or ::1.") from wrong
-
-
-def _target(text: str) -> str:
-    found = re.fullmatch(r"(\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9_.-]{1,253}):([0-9]{1,5})", text)
-    if not found or not 1 <= int(found[2]) <= 65535:
-        raise ValueError(f"{quote(text)} is not a host and a port.\nWrite 10.0.0.7:8080 or [::1]:8080.")
-    return text
-
-
-def _prefix(path: str) -> str:
-    """`/api/` is the same as `/api`: a prefix ends where a part of the path ends."""
-    return path.rstrip("/") or "/"
-
-
-OwnHeader = Annotated[HeaderName, AfterValidator(_not_reserved)]
-Size = Annotated[str, AfterValidator(_bytes)]
-Target = Annotated[str, AfterValidator(_target)]
+from tidegate.core.service_texts import RESERVED_HEADERS as RESERVED_HEADERS
+from tidegate.core.service_texts import Address, CookieName, HeaderName, Host, Prefix, Secret, Size, Target, UrlPath, Webhook
+from tidegate.core.service_texts import Name as Name
+from tidegate.core.service_texts import VersionName as VersionName
 
 
 def _count(least: int, most: int) -> Any:
@@ -98,11 +49,11 @@ class Listener(Document):
     """Where users reach the service. Services on one port share it by host and path; the longest path wins."""
 
     port: Annotated[int, _count(1, 65535)]
-    address: Annotated[str, AfterValidator(_address)] = "127.0.0.1"
+    address: Address = "127.0.0.1"
     """Address to listen on; 0.0.0.0 for every interface. One address for a port."""
-    host: Annotated[str, AfterValidator(_host)] = "*"
+    host: Host = "*"
     """Host name of the requests, `*` for any, `*.example.org` for a suffix."""
-    path: Annotated[str, StringConstraints(pattern=r"^/[^?#\s]*$", max_length=500), AfterValidator(_prefix)] = "/"
+    path: Prefix = "/"
     """Path prefix. `/api` matches `/api` and `/api/x`, and not `/apix`."""
     tls: Tls | None = None
     trusted_hops: Annotated[int, _count(0, 10)] = 0
@@ -114,15 +65,15 @@ class Listener(Document):
 class Force(Document):
     """Lets testers choose a side by a header, also before any user sees the candidate."""
 
-    header: OwnHeader = "x-tidegate-force"
-    secret: Annotated[str, StringConstraints(min_length=8, max_length=200, pattern=r"^[\x21-\x7e]+$")]
+    header: HeaderName = "x-tidegate-force"
+    secret: Secret
     """The header's value must be `candidate SECRET` or `baseline SECRET`."""
 
 
 class Stickiness(Document):
     """By what a user is known, in this order: the header, the cookie, else a cookie is set."""
 
-    header: OwnHeader | None = "x-user-id"
+    header: HeaderName | None = "x-user-id"
     cookie: CookieName | None = "tidegate"
     cookie_secure: bool = False
     """Marks the cookie Secure. Set it where users come over TLS, also when TLS ends before Tidegate."""
@@ -147,7 +98,7 @@ class Stickiness(Document):
 class Health(Document):
     """`path` asks by HTTP for a status 200 to 399; without it a TCP connection is enough."""
 
-    path: Annotated[str, StringConstraints(pattern=r"^/\S*$")] | None = None
+    path: UrlPath | None = None
     interval: Duration = timedelta(seconds=1)
     timeout: Duration = timedelta(seconds=1)
     healthy_after: Annotated[int, _count(1, 100)] = 2
@@ -199,7 +150,7 @@ class Tasks(Document):
     protocol: Literal["http1", "http2", "grpc"] = "http1"
     """What the tasks speak. `grpc` is http2 whose failures are told by grpc-status."""
     health: Health = Health()
-    metrics: Annotated[str, StringConstraints(pattern=r"^/\S*$")] | None = None
+    metrics: UrlPath | None = None
     """Path where tasks expose metrics in Prometheus' text format."""
     drain: Duration = timedelta(seconds=10)
     """Time for requests in flight, after the task got no new ones and before SIGTERM; and again before SIGKILL."""
@@ -282,7 +233,7 @@ class On(Document):
         "completed",
         "waiting",
     )
-    webhook: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
+    webhook: Webhook | None = None
     command: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """Gets the event as JSON on its standard input, and TIDEGATE_EVENT, TIDEGATE_ROLLOUT, TIDEGATE_SERVICE, TIDEGATE_REASON."""
 
@@ -295,6 +246,8 @@ class On(Document):
 
 class Service(Document):
     """One service file."""
+
+    begin_with = "Start from the example: tidegate example service."
 
     service: Name
     listener: Listener
