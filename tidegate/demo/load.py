@@ -25,12 +25,17 @@ FASTEST = 1000
 
 @dataclass
 class Seen:
-    """What the users got, by version: answers, failures, and who was on which side."""
+    """What the users got, by version: answers, failures, and who was on which side. `lost`: what no version answered, and
+    why."""
 
     answers: dict[str, int] = field(default_factory=dict)
     failures: dict[str, int] = field(default_factory=dict)
     users: dict[str, set[str]] = field(default_factory=dict)
     harmed: dict[str, set[str]] = field(default_factory=dict)
+    lost: dict[str, int] = field(default_factory=dict)
+
+    def note_lost(self, why: str) -> None:
+        self.lost[why] = self.lost.get(why, 0) + 1
 
     def note(self, user: str, version: str, ok: bool) -> None:
         self.answers[version] = self.answers.get(version, 0) + 1
@@ -46,6 +51,7 @@ class Seen:
                 "failures": self.failures,
                 "users": {version: len(users) for version, users in self.users.items()},
                 "harmed": {version: len(users) for version, users in self.harmed.items()},
+                "lost": self.lost,
             }
         )
 
@@ -84,9 +90,13 @@ class Crowd:
         method = "POST" if self._chance.random() < self._posts else "GET"
         try:
             answer = await client.request(method, self._url, headers={"x-user-id": user})
-            self.seen.note(user, answer.headers.get("x-version", "nobody"), answer.status_code < 500)
-        except httpx2.HTTPError:
-            self.seen.note(user, "nobody", False)
+        except httpx2.HTTPError as error:
+            self.seen.note_lost(type(error).__name__)
+            return
+        if version := answer.headers.get("x-version"):
+            self.seen.note(user, version, answer.status_code < 500)
+        else:
+            self.seen.note_lost(f"status {answer.status_code}")
 
 
 async def _run(crowd: Crowd, out: Path) -> None:

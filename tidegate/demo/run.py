@@ -163,9 +163,12 @@ def _account(stage: Stage) -> bool:
     table.add_row("from the first failure to the decision", str(harm["time_to_detect"]), "")
     table.add_row("from the decision to exposure zero", str(harm["time_to_act"]), "")
     table.add_row("failures on versions 1 and 2", "", f"{seen['failures'].get('v1', 0) + seen['failures'].get('v2', 0):,}")
+    table.add_row("requests that no version answered", "", f"{sum(seen['lost'].values()):,}")
     stage.console.print()
     stage.console.print(table)
-    agreed = harm["requests"] == answers and harm["seen"] == failures and not seen["failures"].get("nobody", 0)
+    for why, count in seen["lost"].items():
+        stage.console.print(f"{count:,} requests were lost: {why}.")
+    agreed = harm["requests"] == answers and harm["seen"] == failures and not seen["lost"]
     stage.console.print("Both counts agree." if agreed else "The counts do NOT agree: please report this.")
     return bool(agreed)
 
