@@ -55,7 +55,7 @@ def test_an_outage_does_not_teach_what_bursts_are_like():
     assert float(state.phi[0]) < 2.5
 
 
-def test_bursts_that_last_three_seconds_are_seen_in_spans_of_ten():
+def test_bursts_that_last_three_seconds_are_seen_in_spans_of_five():
     """Six errors over three seconds: within one second they look like bursts of two and a half."""
     errors = np.zeros(12_000)
     for start in RNG.integers(0, 11_990, 600):

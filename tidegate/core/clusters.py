@@ -5,7 +5,7 @@ baseline's own past: the variance of its counts about their local mean, over wha
 
     phi = sum (e - n p)^2 / sum e (1 - p)        p = the bad share of the time before
 
-between 1 and 20, and each block's evidence is raised to 1/phi. Counts are taken over one second and over ten, and the larger
+between 1 and 20, and each block's evidence is raised to 1/phi. Counts are taken over one second and over five, and the larger
 phi holds, for a burst may last longer than a second. That is a heuristic that simulation has to bear out (a
 quasi-likelihood, as in McCullagh and Nelder, section 9); the guaranteed alpha is that of independent requests.
 """
@@ -18,11 +18,10 @@ import numpy as np
 
 from tidegate.core.evalue import Array, Flags
 
-SPANS = np.array([[0.999], [9.999]])
+SPANS = np.array([[0.999], [4.999]])
 """Seconds over which is counted, a hair less so that ticks add up to them."""
-LOCAL = np.array([[60.0], [10.0]])
-"""Over how many seconds the local mean forgets: the long span has hardly more than the span before as its reference, or the
-wandering of a whole day would pass for bursts."""
+LOCAL = np.array([[10.0], [5.0]])
+"""Over how many seconds the local mean forgets: short, or the wandering of a whole day would pass for bursts."""
 _KEPT = np.exp(-SPANS / LOCAL)
 _OWN = 1 + (1 - _KEPT) / (1 + _KEPT)
 """The reference is a mean of few: its own variance is in the difference, too."""

@@ -28,7 +28,7 @@ WINDOW = 30.0
 @dataclass(frozen=True, slots=True)
 class PastSettings:
     factor: float = 2.0
-    alone: float = 4.0
+    alone: float = 8.0
     """The factor while there is no baseline at all (100 %)."""
     errors: float = 3.0
     """Standard errors that the history's share is raised by."""
