@@ -174,7 +174,9 @@ def test_it_survives_a_restart_of_the_controller(house: House) -> None:
     out, _ = process.communicate(timeout=30)
     second.stop()
     assert process.returncode == 0
-    assert "shift: to 50%" in out, "what was decided meanwhile is told"
+    decisions = [line for line in out.splitlines() if line[2:3] == ":"]
+    assert any("shift: to 50%" in line for line in decisions), "what was decided meanwhile is told"
+    assert len(decisions) == len(set(decisions)), "and nothing is told twice"
     assert out.endswith("web v2 serves everybody.\nNo request reached it.\n")
 
 
