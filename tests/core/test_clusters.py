@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tidegate.core.clusters import MOST, PRIOR_PHI, Clusters, observe
+from tidegate.core.clusters import MOST, NO_CEILING, PRIOR_PHI, Clusters, ceiling, observe
 
 
 def learned(errors: np.ndarray, requests: float = 200.0, span: float = 1.0) -> float:
@@ -68,3 +68,10 @@ def test_no_cluster_is_believed_to_be_larger_than_twenty():
     errors = np.zeros(3000)
     errors[::100] = 90
     assert learned(errors) == MOST
+
+
+def test_in_bursts_a_bad_outcome_is_worth_little_and_without_them_all():
+    worth = [float(ceiling(np.asarray(phi))) for phi in (1.0, 1.5, 2.0, 5.0, 20.0)]
+    assert worth[:2] == [NO_CEILING, NO_CEILING]
+    assert worth == sorted(worth, reverse=True)
+    assert worth[3] == pytest.approx(0.45, abs=0.01)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tidegate.core.clusters import ceiling
 from tidegate.core.evalue import Block, Margin
 from tidegate.core.mixture import NEVER, SIZES, Calendar, Prior, Stake, bet, log_evidence, spend
 
@@ -92,4 +93,12 @@ def test_clusters_of_three_make_a_third_of_the_evidence():
     block, log_m = one_outcome(20, 3, 180, 0), np.zeros((1, len(SIZES)))
     stakes = [Stake(np.array([True]), np.array([phi]), np.asarray(NEVER)) for phi in (1.0, 3.0)]
     alone, clustered = (bet(log_m, block, np.array([0.001]), MARGIN, stake) for stake in stakes)
+    assert clustered == pytest.approx(np.minimum(alone / 3, 3 * ceiling(np.asarray(3.0))))
+
+
+def test_with_no_bad_request_clusters_of_three_take_a_third_of_the_good_news():
+    block, log_m = one_outcome(20, 0, 180, 5), np.zeros((1, len(SIZES)))
+    stakes = [Stake(np.array([True]), np.array([phi]), np.asarray(NEVER)) for phi in (1.0, 3.0)]
+    alone, clustered = (bet(log_m, block, np.array([0.001]), MARGIN, stake) for stake in stakes)
+    assert (clustered < 0).all()
     assert clustered == pytest.approx(alone / 3)

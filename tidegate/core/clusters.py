@@ -6,8 +6,14 @@ baseline's own past: the variance of its counts about their local mean, over wha
     phi = sum (e - n p)^2 / sum e (1 - p)        p = the bad share of the time before
 
 between 1 and 20, and each block's evidence is raised to 1/phi. Counts are taken over one second and over five, and the larger
-phi holds, for a burst may last longer than a second. That is a heuristic that simulation has to bear out (a
-quasi-likelihood, as in McCullagh and Nelder, section 9); the guaranteed alpha is that of independent requests.
+phi holds, for a burst may last longer than a second.
+
+That does justice to the variance of bursts, not to their tail: among bursts of five there is one of thirty now and then. If
+the sizes are geometric with mean m (phi = 2m - 1), each further bad outcome of a burst is worth -ln(1 - 1/m) nats at most; no
+block gets more than that for each of its bad outcomes.
+
+Both are heuristics that simulation has to bear out (a quasi-likelihood, as in McCullagh and Nelder, section 9); the guaranteed
+alpha is that of independent requests.
 """
 
 from __future__ import annotations
@@ -26,6 +32,7 @@ _KEPT = np.exp(-SPANS / LOCAL)
 _OWN = 1 + (1 - _KEPT) / (1 + _KEPT)
 """The reference is a mean of few: its own variance is in the difference, too."""
 MOST = 20.0
+NO_CEILING = 1e9
 PRIOR_PHI, PRIOR_WEIGHT = 1.3, 5.0
 """What is believed before any burst was seen, and how many bad outcomes that belief is worth."""
 
@@ -53,6 +60,13 @@ class Clusters:
         raw = (self.squares + PRIOR_PHI * PRIOR_WEIGHT) / (self.expected + PRIOR_WEIGHT)
         clipped: Array = np.minimum(np.maximum(raw.max(axis=-2), 1.0), MOST)
         return clipped
+
+
+def ceiling(phi: Array) -> Array:
+    """The most that one bad outcome may be worth, in nats. Without bursts to speak of (phi up to 1.5) there is none."""
+    m = np.maximum((phi + 0.5) / 2, 1.0)
+    worth: Array = -np.log1p(-1 / np.maximum(m, 1 + 1e-12))
+    return np.where(m > 1, worth, NO_CEILING)
 
 
 def observe(clusters: Clusters, n: Array, e: Array, span: float, *, calm: Flags) -> Clusters:

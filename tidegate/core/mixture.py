@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tidegate.core.clusters import ceiling
 from tidegate.core.evalue import Array, Block, Flags, Margin, Point, expit, log_evalue, logit, project
 
 NEVER = -1e9
@@ -95,6 +96,8 @@ class Stake:
 def bet(log_m: Array, block: Block, b1: Array, margin: Margin, stake: Stake) -> Array:
     """ln M after this tick, for every size on the last axis. Where the block has not closed, nothing is won or lost.
 
+    No bad outcome is worth more than the clusters' ceiling: a smaller e-value is one still.
+
     `b1` is the baseline's plug-in share, from before this block. `phi` is the size of clusters: S^(1/phi)
     (see `clusters`; E[S^(1/phi)] <= E[S]^(1/phi) <= 1 by Jensen). An alternative that lies inside of the null, as when the
     baseline itself is nearly always bad, does not bet.
@@ -106,6 +109,7 @@ def bet(log_m: Array, block: Block, b1: Array, margin: Margin, stake: Stake) -> 
         np.maximum(block.n_c, 1.0)[..., None], block.e_c[..., None], np.maximum(block.n_b, 1.0)[..., None], block.e_b[..., None]
     )
     log_s = log_evalue(wide, toward, project(wide, toward, wide_margin)) / stake.phi[..., None]
+    log_s = np.minimum(log_s, (ceiling(stake.phi) * block.e_c)[..., None])
     log_s = np.where(stake.closed[..., None] & (toward.c > edge[..., None]), log_s, 0.0)
     return log_s + np.logaddexp(log_m, stake.log_omega[..., None, None])
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tidegate.core.bound import surprise, upper_bound
+from tidegate.core.clusters import ceiling
 from tidegate.core.evalue import TINY, Array, Flags
 from tidegate.core.history import History
 from tidegate.core.latency_comparison import Bins, at, slower_than
@@ -138,7 +139,8 @@ def _log_evidence_of(fresh: Fresh, high: Array, delta: Array, settings: PastSett
     e = np.minimum(np.maximum(fresh.e_c, 0.0), fresh.n_c)
     log_s = e[..., None] * np.log(c1 / wide) + (fresh.n_c - e)[..., None] * (np.log1p(-c1) - np.log1p(-wide))
     ready = (fresh.n_c > 0)[..., None] & (c1 > wide)
-    return np.where(ready, log_s / fresh.phi[..., None], 0.0)
+    most = (ceiling(fresh.phi) * e)[..., None]
+    return np.where(ready, np.minimum(log_s / fresh.phi[..., None], most), 0.0)
 
 
 def judge(past: Past, fresh: Fresh, log_left: Array, log_limit: float, settings: PastSettings) -> tuple[Past, Array]:
