@@ -50,6 +50,7 @@ class Backend:
 
     version: str
     port: int = 0
+    host: str = "127.0.0.1"
     fault: Fault = field(default_factory=Fault)
     healthy: bool = True
     begun: int = 0
@@ -67,7 +68,7 @@ class Backend:
 
     def __enter__(self) -> Backend:
         self._server = self._loop.run_until_complete(
-            self._loop.create_server(lambda: _Connection(self), "127.0.0.1", self.port, backlog=1024)
+            self._loop.create_server(lambda: _Connection(self), self.host, self.port, backlog=1024)
         )
         self.port = self._server.sockets[0].getsockname()[1]
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)

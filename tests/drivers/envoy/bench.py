@@ -72,8 +72,8 @@ class Bench:
         self.router.close()
         self.router = EnvoyRouter(self.run_dir)
 
-    def backend(self, version: str) -> Backend:
-        return self._stack.enter_context(Backend(version))
+    def backend(self, version: str, host: str = "127.0.0.1") -> Backend:
+        return self._stack.enter_context(Backend(version, host=host))
 
     def client(self, port: int | None = None) -> Client:
         return self._stack.enter_context(Client(port or self.port))

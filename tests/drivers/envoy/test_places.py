@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from tests.support.client import Client
 from tidegate.core.errors import Refused
 from tidegate.core.exposure import FULL, NONE, Exposure
 from tidegate.core.service import Service
-from tidegate.ports import Routing, Slot
+from tidegate.ports import Endpoint, Routing, Side, Slot
 
 pytestmark = pytest.mark.real
 
@@ -215,6 +217,31 @@ def test_a_connection_is_enough_of_a_check_where_no_path_is_given(bench: Bench) 
     bench.healthy("web.stable")
     v1.healthy = False
     assert bench.status()[0] == 200
+
+
+def test_tasks_may_be_given_by_name(bench: Bench) -> None:
+    v1 = bench.backend("v1")
+    named = Side("v1", (Endpoint("localhost", v1.port, "a"), Endpoint("no-such-host.invalid", 80, "b")))
+    bench.route(Routing(bench.web(), "s", named, None))
+    bench.until(lambda: bench.status() == (200, "v1"), "it is served")
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="needs IPv6")
+def test_tasks_and_ports_may_have_ipv6_addresses(bench: Bench) -> None:
+    try:
+        v1 = bench.backend("v1", host="::1")
+    except OSError:
+        pytest.skip("this machine has no ::1")
+    service = bench.web(listener={"address": "::1"})
+    bench.route(Routing(service, "s", Side("v1", (Endpoint("::1", v1.port, "a"),)), None))
+    v1.fault = Fault("hang", seconds=0.5)
+    with Client(bench.port, host="::1") as client:
+        thread = threading.Thread(target=client.get)
+        thread.start()
+        bench.until(lambda: bench.stable().begun == 1, "one began")
+        assert bench.stable().finished == 0
+        thread.join()
+    assert bench.stable().finished == 1
 
 
 def test_a_port_that_somebody_else_has_is_refused(bench: Bench) -> None:

@@ -19,6 +19,7 @@ from tidegate.core.service import Service
 from tidegate.drivers.envoy import names
 from tidegate.drivers.envoy.accepted import Accepted
 from tidegate.drivers.envoy.acks import ACKS, Acks, read_acks
+from tidegate.drivers.envoy.addresses import Addresses
 from tidegate.drivers.envoy.admin import Admin
 from tidegate.drivers.envoy.check import check
 from tidegate.drivers.envoy.counts import COUNTERS, HISTOGRAMS, Counts, read_counts, read_latencies
@@ -60,11 +61,13 @@ class EnvoyRouter:
         self._readings = Readings()
         self._renderer = Renderer(run_dir)
         self._accepted = Accepted(self._files)
+        self._addresses = Addresses()
 
     def close(self) -> None:
         self._admin.close()
 
     def route(self, routings: Sequence[Routing]) -> None:
+        routings = self._addresses.resolved(routings)
         try:
             self._place(self._accepted.routable(routings))
         except Rejected as rejected:
