@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from tests.api.asking import sent
 from tests.support.served import WEB, House
 
-FEW = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 values = st.recursive(
     st.none()
@@ -101,7 +101,7 @@ BODY = {
 PLACES = _places(BODY)
 
 
-@settings(FEW, max_examples=400)
+@settings(FEW, max_examples=200)
 @given(place=st.sampled_from(PLACES), value=values)
 def test_any_value_at_any_place_of_a_good_body(own: TestClient, quiet: House, place: tuple[Any, ...], value: Any) -> None:
     body = json.dumps(_changed(BODY, place, value))

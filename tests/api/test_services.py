@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 from tests.api.asking import deploy, sent, written
 from tests.support.served import WEB, House, service_file
 from tidegate.core.rollout import Phase
+from tidegate.engine.view import Figures
 
 
 def test_nothing_is_listed_before_anything_was_deployed(own: TestClient) -> None:
@@ -156,3 +157,11 @@ def test_times_are_utc_and_durations_readable(own: TestClient, house: House) -> 
     assert shown["created"].endswith("Z")
     assert shown["watched"] == "2s"
     assert shown["harm"]["most"] in ("0%", "25%")
+
+
+def test_a_figure_that_is_no_number_is_not_seen(own: TestClient, house: House) -> None:
+    house.watcher.sides = {"baseline": Figures(error_rate=float("nan")), "candidate": Figures(p99=float("inf"))}
+    house.begun("v2")
+    baseline, candidate = own.get("/v1/rollouts/web-2").json()["sides"]
+    assert baseline["figures"]["error_rate"] is None
+    assert candidate["figures"]["p99"] is None
