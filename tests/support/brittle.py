@@ -87,6 +87,8 @@ class Brittle(World):
         self.deaths = 0
         self.sides: dict[str, list[str]] = {user: [] for user in CROWD}
         self.broken: list[str] = []
+        self.moves: dict[str, dict[str, list[str]]] = {}
+        """By rollout and user: the sides where he was in turn, while it was the newest."""
         self._stores: list[SqlStore] = []
         self.memory, self.machine = MemoryRouter(), MemoryWorld()
         if like is not None:
@@ -149,7 +151,10 @@ class Brittle(World):
         for version, users in went.items():
             if rollout is not None and rollout.phase is Phase.ROLLED_BACK and version == rollout.candidate:
                 self.broken.append(f"{len(users)} users are on {version}, which was rolled back")
+            moves = self.moves.setdefault(rollout.id if rollout else "", {})
             for user in users:
+                if not moves.get(user) or moves[user][-1] != version:
+                    moves.setdefault(user, []).append(version)
                 if not self.sides[user] or self.sides[user][-1] != version:
                     self.sides[user].append(version)
 
@@ -190,9 +195,14 @@ class _Careful:
         for routing in routings:
             before = router._places.get(routing.service.service)
             served = before is not None and before.force is not None and before.force.stable is not None
-            if served and not (routing.stable and routing.stable.endpoints) and self.world.machine.living():
-                self.world.broken.append(f"the stable side is emptied: {routing.stable}")
+            if served and routing.stable and not routing.stable.endpoints and self._serves(routing.stable.version):
+                self.world.broken.append(f"the stable side is emptied: {routing.stable.version}")
         router.route(routings)
+
+    def _serves(self, version: str) -> bool:
+        machine = self.world.machine
+        living = set(machine.living())
+        return any(one.version == version and one.serves and one.id in living for one in machine.notes.values())
 
 
 class _Watched:

@@ -3,6 +3,8 @@
     python till.py --port 8001 --version v2 --ledger FILE [--fail GET=20%:500] [--fail POST=20%:reset] [--hang]
                    [--refuse 20%] [--outage FILE] [--late 5s] [--never] [--exit]
 
+It shows `queue_length 1` at /metrics.
+
 Every request is one line in the ledger (version, method, status), written before the answer: what the till did, told by
 nobody but itself. A share of 20% means every fifth request of that method.
 """
@@ -31,7 +33,7 @@ class Faults:
 
     def of(self, method: str) -> str:
         """The fault of this request, "" when it gets a good answer."""
-        if self.outage and os.path.exists(self.outage):
+        if self.outage and os.access(self.outage, os.F_OK):
             return "500"
         every, kind = self.every.get(method, (0, ""))
         count = self.asked[method] = self.asked.get(method, 0) + 1
@@ -55,6 +57,8 @@ class Till(asyncio.Protocol):
             if path == "/healthz":
                 well = time.monotonic() >= self.healthy_from
                 self.say("200 OK" if well else "503 Service Unavailable", keep=False)
+            elif path == "/metrics":
+                self.say("200 OK", keep=False, body=b"queue_length 1\n")
             else:
                 self.serve(method)
 
@@ -70,10 +74,10 @@ class Till(asyncio.Protocol):
             return
         self.say("500 Internal Server Error" if fault else "200 OK", keep=not self.faults.refuse)
 
-    def say(self, status: str, *, keep: bool) -> None:
+    def say(self, status: str, *, keep: bool, body: bytes = b"") -> None:
         how = "keep-alive" if keep else "close"
-        head = f"HTTP/1.1 {status}\r\ncontent-length: 0\r\nx-version: {self.version}\r\nconnection: {how}\r\n\r\n"
-        self.transport.write(head.encode())
+        head = f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\nx-version: {self.version}\r\nconnection: {how}\r\n\r\n"
+        self.transport.write(head.encode() + body)
         if not keep:
             self.transport.close()
 
