@@ -20,6 +20,7 @@ from tests.support.served import WEB, House, Line
 from tidegate.cli.answers import Rollout, Service, read_as
 from tidegate.core.rollout import Phase
 from tidegate.core.verdict import GuardSeen
+from tidegate.engine.view import Figures
 
 
 def test_before_anything_is_deployed_it_says_how_to_begin(served: House, run: Run) -> None:
@@ -113,6 +114,7 @@ def test_validate_checks_the_file_alone_when_nobody_listens(home: Path, run: Run
 
 def test_history_lists_how_each_ended_and_explain_tells_why(served: House, run: Run) -> None:
     served.run("v1")
+    served.watcher.sides = {"baseline": Figures(310, 0, per_second=31), "candidate": Figures(90, 2, error_rate=0.0222, p99=41)}
     served.watcher.guards = (GuardSeen("errors", "ok", "0.2%", "above 1%", query="error_rate above 1%"),)
     served.begun_again("v2")
     served.orders.abort("web", "ann", "errors seen")
@@ -124,7 +126,8 @@ def test_history_lists_how_each_ended_and_explain_tells_why(served: House, run: 
     explained = run("explain", "web-2").out
     assert "shift: to 25%: v2 is healthy" in explained
     assert "wanted 25%, applied 25%" in explained
-    assert "ok  errors  0.2%, above 1%" in explained
+    assert "ok  errors  0.2%, fires above 1%" in explained
+    assert "candidate: 90 requests, 2 failed (2.2%), p99 41ms" in explained
     assert "aborted: errors seen  (by ann)" in explained
     assert explained.rstrip().endswith("No request reached it.")
     assert run("history", "web", "-n", "1", "--json").json[0]["id"] == "web-2"
@@ -193,7 +196,7 @@ def test_alarms_are_listed_with_their_figures(served: House, run: Run) -> None:
     served.watcher.alarming = (GuardSeen("errors", "firing", "3%", "above 1%", "3% in 2 of 3 periods"),)
     served.run("v1")
     assert "firing" in run("alarms").out
-    assert "3%, above 1%: 3% in 2 of 3 periods" in run("alarms", "web").out
+    assert "3% in 2 of 3 periods" in run("alarms", "web").out
     assert run("alarms", "--json").json[0]["alarms"][0]["name"] == "errors"
 
 

@@ -14,6 +14,8 @@ from tidegate.cli.figures import NONE, clock, milliseconds, rate, share, span
 from tidegate.cli.plan_strip import bar, strip
 from tidegate.cli.screen import Glyphs
 
+TIDY = "tidy"
+"""Decisions about what an ended rollout owes: they are in `tidegate explain`, and of no interest to who waits for the end."""
 WIDEST = 100
 LAST = 4
 STYLES = {"completed": "bold green", "rolling_back": "bold red", "rolled_back": "bold red", "watching": "bold cyan"}
@@ -121,11 +123,11 @@ def _guards(guards: Sequence[Guard]) -> Table:
 
 
 def say_guard(guard: Guard) -> str:
-    """`1.2%, above 1%`: its figure and its limit, and why when it is not simply fine."""
-    said = ", ".join(part for part in (guard.figure, guard.limit) if part)
-    if guard.state in ("ok", "not_armed") or not guard.why or guard.why in said:
-        return said or guard.why
-    return f"{said}: {guard.why}" if said else guard.why
+    """`0.4%, fires above 1%` while it is well, else why it is not."""
+    if guard.state != "ok" and guard.why:
+        return guard.why
+    limit = guard.limit and (guard.limit if guard.state == "firing" else f"fires {guard.limit}")
+    return ", ".join(part for part in (guard.figure, limit) if part) or guard.why
 
 
 def _events(events: Sequence[Event]) -> Table:

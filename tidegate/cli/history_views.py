@@ -9,12 +9,13 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from tidegate.cli.answers import Event, Rollout
-from tidegate.cli.board import GUARD_STYLES, STYLES, say_event, say_phase
+from tidegate.cli.answers import Event, Guard, Rollout, read_as
+from tidegate.cli.board import GUARD_STYLES, STYLES, TIDY, say_event, say_guard, say_phase
 from tidegate.cli.ending import ended, say_ending
 from tidegate.cli.figures import clock, day, milliseconds, moment, share, span
 from tidegate.cli.plan_strip import strip
 from tidegate.cli.screen import Glyphs, clean_line
+from tidegate.core.duration import parse_duration
 
 
 def all_rollouts(rollouts: Sequence[Rollout], glyphs: Glyphs) -> Group:
@@ -61,18 +62,19 @@ def explained(rollout: Rollout, events: Sequence[Event], glyphs: Glyphs) -> Grou
 
 def _decision(event: Event) -> list[RenderableType]:
     by = "" if event.actor == "tidegate" else f"  (by {event.actor})"
+    if event.kind == TIDY:
+        return [Text(f"{clock(event.at)}  {say_event(event)}", "dim")]
     said = Text.assemble((f"{clock(event.at)}  ", "dim"), (say_event(event), "bold"), (by, "dim"))
     lines = [*_exposure(event.facts), *_sides(event.facts), *_guards(event.facts)]
-    return [said, *(Text.assemble("          ", line) for line in lines)]
+    return [said, *(Padding(line, (0, 0, 0, 10)) for line in lines)]
 
 
 def _exposure(facts: dict[str, Any]) -> list[Text]:
     if "wanted" not in facts:
         return []
-    applied = facts.get("applied") or "not seen"
-    said = f"wanted {facts['wanted']}, applied {applied}"
-    watched = facts.get("watched")
-    return [Text(clean_line(said + (f", watched {watched}" if watched not in (None, "0s") else "")), "dim")]
+    said = f"wanted {facts['wanted']}, applied {facts.get('applied') or 'not seen'}"
+    watched = span(parse_duration(str(facts.get("watched", "0s"))))
+    return [Text(clean_line(said + (f", watched {watched}" if watched != "0s" else "")), "dim")]
 
 
 def _sides(facts: dict[str, Any]) -> list[Text]:
@@ -92,13 +94,10 @@ def _figures(figures: dict[str, Any]) -> str:
 
 
 def _guards(facts: dict[str, Any]) -> list[Text]:
-    return [_guard(guard) for guard in facts.get("guards") or [] if isinstance(guard, dict)]
+    guards = [guard for guard in facts.get("guards") or [] if isinstance(guard, dict)]
+    return [_guard(read_as(Guard, guard)) for guard in guards]
 
 
-def _guard(guard: dict[str, Any]) -> Text:
-    state = str(guard.get("state", "")).replace("_", " ")
-    detail = ", ".join(clean_line(str(guard[key])) for key in ("figure", "limit", "why") if guard.get(key))
-    said = Text.assemble(
-        (clean_line(state), GUARD_STYLES.get(str(guard.get("state")), "dim")), f"  {clean_line(str(guard.get('name')))}"
-    )
-    return said.append(f"  {detail}" if detail else "", "dim")
+def _guard(guard: Guard) -> Text:
+    state = (guard.state.replace("_", " "), GUARD_STYLES.get(guard.state, "dim"))
+    return Text.assemble(state, f"  {guard.name}", (f"  {say_guard(guard)}", "dim"))

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from rich.live import Live
 
 from tidegate.cli.answers import Event, Rollout, read_as
-from tidegate.cli.board import LAST, Picture, board, say_event, say_guard, say_phase
+from tidegate.cli.board import LAST, TIDY, Picture, board, say_event, say_guard, say_phase
 from tidegate.cli.client import Client
 from tidegate.cli.ending import Exit, ended, say_ending, say_waiting
 from tidegate.cli.figures import clock
@@ -21,10 +21,6 @@ from tidegate.settings import Settings, read_settings
 
 GIVE_UP = 60
 """Seconds without an answer after which nobody waits any longer."""
-
-
-TIDY = "tidy"
-"""Decisions about what an ended rollout owes: they are in `tidegate explain`, and of no interest to who waits for the end."""
 
 
 NOTABLE = ("firing", "blind", "held")

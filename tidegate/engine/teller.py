@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 
 import structlog
@@ -34,7 +35,7 @@ def told_of(before: Rollout, after: Rollout, applied: Applied, look: Look, harm:
         "watched": say_duration(after.watched),
         "verdict": look.verdict.judgement.value,
         "guards": [describe_guard(guard) for guard in look.guards],
-        "sides": look.figures,
+        "sides": {side: asdict(figures) for side, figures in look.figures.items()},
         "harm": describe_harm(harm),
     }
     return (Told(after.decision.kind, after.subject, after.decision.why, after.id, facts=facts),)
