@@ -19,6 +19,7 @@ import pytest
 
 from tests.support.crowd import Crowd
 from tests.support.walk import CANARY, ERRORS, Tidegate, until
+from tidegate.store.database import open_database
 
 pytestmark = pytest.mark.real
 
@@ -173,8 +174,9 @@ def test_a_locked_database_is_told_and_afterwards_it_goes_on_by_itself(shop: Tid
 
 
 def test_a_database_of_a_newer_version_is_refused_before_anything_is_begun() -> None:
-    with Tidegate() as tidegate:
-        tidegate.down()
+    tidegate = Tidegate()
+    try:
+        open_database(f"sqlite:///{tidegate.home / 'tidegate.db'}").dispose()
         database = sqlite3.connect(tidegate.home / "tidegate.db", isolation_level=None)
         database.execute("UPDATE alembic_version SET version_num = '9999'")
         database.close()
@@ -184,6 +186,8 @@ def test_a_database_of_a_newer_version_is_refused_before_anything_is_begun() -> 
             assert "was written by a newer Tidegate (schema 9999;" in done.stderr
             assert "Install that version again" in done.stderr
             assert tidegate.processes() == []
+    finally:
+        tidegate.close()
 
 
 @pytest.fixture
@@ -213,8 +217,9 @@ def _fill(place: Path) -> Path:
     return filler
 
 
-def test_a_full_disk_changes_nothing_and_once_there_is_room_it_goes_on(small_disk: Path) -> None:
+def test_a_full_disk_changes_nothing_and_once_there_is_room_it_goes_on(small_disk: Path, tmp_path: Path) -> None:
     with Tidegate(home=small_disk / "home") as tidegate:
+        tidegate.ledger = tmp_path / "ledger"  # the tills have room
         port = tidegate.serve("shop")
         tidegate.write(tidegate.file("shop"))
         with Crowd(port, rate=50) as crowd:
