@@ -147,7 +147,7 @@ def advance(state: State, tick: Tick) -> State:
     log_m = mixture.bet(state.log_m, sure, b1, Margin(rho, delta), stake)
     healthy = Point(state.plug_in.far_share, b1)
     log_r = early.bet(state.log_r, _cleaned(block, block_far), healthy, stake, settings.early, rho=rho)
-    now = _for_the_past(fresh, b1, phi, tick)
+    now = _for_the_past(fresh, b1, phi, tick, caution=settings.past.caution)
     past = past_comparison.bet(state.past, now, log_omega, delta[:BASE], settings.past)
     past, log_past = past_comparison.judge(past, now, left, settings.log_limit, settings.past)
     log_parts = np.concatenate([mixture.log_evidence(log_m, left), log_past], axis=-1)
@@ -292,8 +292,9 @@ def _first_of(grown: Array, histograms: int) -> Array:
     return late
 
 
-def _for_the_past(fresh: Block, b1: Array, phi: Array, tick: Tick) -> Fresh:
-    parts = (fresh.n_c, fresh.e_c, fresh.n_b, fresh.e_b, b1, phi)
+def _for_the_past(fresh: Block, b1: Array, phi: Array, tick: Tick, *, caution: float) -> Fresh:
+    wide = 1 + caution * (phi - 1)
+    parts = (fresh.n_c, fresh.e_c, fresh.n_b, fresh.e_b, b1, wide)
     n_c, e_c, n_b, e_b, recent, size = (part[..., :BASE] for part in parts)
     return Fresh(n_c, e_c, n_b, e_b, recent, size, alone=tick.exposure >= 1, span=tick.span)
 

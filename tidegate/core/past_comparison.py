@@ -41,6 +41,8 @@ class PastSettings:
     """Seconds after which suspicion counts though too little of the baseline was seen."""
     suspicion: float = 0.5
     """The share of ln(1/alpha) at which suspicion begins."""
+    caution: float = 1.5
+    """The clusters' excess over 1 is taken this much larger: alone, against a baseline of yesterday, bursts do not cancel."""
     enough: float = 200.0
     """Requests that a history must have."""
 
