@@ -129,8 +129,6 @@ class Bench:
         return reading
 
     def reading(self, name: str = "web") -> ServiceReading:
-        """Two looks: histograms may lag by one."""
-        self.seen()
         return self.seen().services[name]
 
     def tally(self, slot: Slot, version: str, name: str = "web") -> Tally:

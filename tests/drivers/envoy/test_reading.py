@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from tests.drivers.envoy.bench import a_service, side
-from tidegate.core.latency import EDGES, bin_of
+from tidegate.core.latency import EDGES, Latencies, bin_of
 from tidegate.core.tally import Tally
 from tidegate.drivers.envoy.acks import Ack, read_acks
-from tidegate.drivers.envoy.counts import Counts, host_name, read_counts, read_latencies
+from tidegate.drivers.envoy.counts import Counts, Host, host_name, read_counts, read_latencies
 from tidegate.drivers.envoy.ejections import Kind, held_back
 from tidegate.drivers.envoy.readings import Readings
 from tidegate.ports import Routing, Slot
@@ -18,37 +18,37 @@ def stats(values: dict[str, int]) -> Counts:
     return read_counts([{"name": name, "value": value} for name, value in values.items()])
 
 
-def counts(*, ended: int = 0, failed: int = 0, unanswered: int = 0) -> Counts:
-    return Counts({KEY: ended}, {KEY: failed}, {KEY: unanswered}, {}, {}, {})
+def counts(*, failed: int = 0, unanswered: int = 0) -> Counts:
+    return Counts(failed={KEY: failed}, unanswered={KEY: unanswered})
 
 
 def test_names_are_taken_apart_whatever_a_version_is_called() -> None:
     found = stats(
         {
-            "gate.ended.side.web/candidate/1.2.3+b-7": 10,
-            "gate.failed.side.web/candidate/1.2.3+b-7.code.500.flags.-.grpc.": 2,
-            "gate.failed.side.web/candidate/1.2.3+b-7.code.0.flags.UC.grpc.": 1,
-            "gate.failed.side.web/candidate/1.2.3+b-7.code.200.flags.UPE,DC.grpc.": 1,
-            "gate.failed.side.web/candidate/1.2.3+b-7.code.200.flags.-.grpc.14": 1,
-            "gate.ended.side.a-b/stable/code.500.flags": 3,
-            "gate.ended.side.web/tester/v2": 9,
-            "gate.ended.side.-": 9,
+            "gate.odd.side.web/candidate/1.2.3+b-7.code.500.flags.-.grpc.": 2,
+            "gate.odd.side.web/candidate/1.2.3+b-7.code.0.flags.UC.grpc.": 1,
+            "gate.odd.side.web/candidate/1.2.3+b-7.code.0.flags.-.grpc.": 4,
+            "gate.odd.side.web/candidate/1.2.3+b-7.code.200.flags.UPE,DC.grpc.": 1,
+            "gate.odd.side.web/candidate/1.2.3+b-7.code.200.flags.-.grpc.14": 1,
+            "gate.odd.side.a-b/stable/code.500.flags.code.503.flags.-.grpc.": 3,
+            "gate.odd.side.web/tester/v2.code.500.flags.-.grpc.": 9,
         }
     )
-    assert found.ended == {KEY: 10, ("a-b", Slot.STABLE, "code.500.flags"): 3}
-    assert found.failed == {KEY: 5}
-    assert found.unanswered == {KEY: 1}
+    odd = ("a-b", Slot.STABLE, "code.500.flags")
+    assert found.failed == {KEY: 5, odd: 3}
+    assert found.unanswered == {KEY: 1, odd: 0}
+    assert found.lost == {KEY: 5, odd: 0}
 
 
 def test_only_failures_of_users_in_the_slot_are_seen_failures() -> None:
     found = stats(
         {
-            "gate.seen.cluster.web.candidate.side.web/candidate/v2.code.500.flags.-.grpc.": 3,
-            "gate.seen.cluster.web.candidate.side.web/candidate/v1.code.500.flags.-.grpc.": 1,
-            "gate.seen.cluster.web.candidate.side..code.503.flags.UH.grpc.": 1,
-            "gate.seen.cluster.web.candidate.side.-.code.503.flags.UH.grpc.": 1,
-            "gate.seen.cluster.web.stable.side.web/stable/v1.code.500.flags.-.grpc.": 7,
-            "gate.seen.cluster.web.tester.side.web/tester/v2.code.500.flags.-.grpc.": 7,
+            "gate.seen.cluster.web.candidate.side.web/candidate/v2.code.500.flags.-.grpc..details.via_upstream": 3,
+            "gate.seen.cluster.web.candidate.side.web/candidate/v1.code.500.flags.-.grpc..details.via_upstream": 1,
+            "gate.seen.cluster.web.candidate.side..code.503.flags.UH.grpc..details.via_upstream": 1,
+            "gate.seen.cluster.web.candidate.side.-.code.503.flags.UH.grpc..details.via_upstream": 1,
+            "gate.seen.cluster.web.stable.side.web/stable/v1.code.500.flags.-.grpc..details.via_upstream": 7,
+            "gate.seen.cluster.web.tester.side.web/tester/v2.code.500.flags.-.grpc..details.via_upstream": 7,
         }
     )
     assert found.seen == {"web": 6}
@@ -56,9 +56,18 @@ def test_only_failures_of_users_in_the_slot_are_seen_failures() -> None:
 
 
 def test_a_timeout_is_told_by_the_request_and_charged_to_its_last_attempt() -> None:
-    found = stats({"gate.seen.cluster.web.candidate.side.web/candidate/v2.code.504.flags.UT.grpc.": 2})
+    found = stats({"gate.seen.cluster.web.candidate.side.web/candidate/v2.code.504.flags.UT.grpc..details.response_timeout": 2})
     key = ("web", Slot.CANDIDATE, "v2")
     assert found.failed == found.unanswered == found.timed_out == {key: 2}
+    deadline = stats(
+        {"gate.seen.cluster.web.candidate.side.web/candidate/v2.code.200.flags.-.grpc.4.details.max_duration_timeout": 2}
+    )
+    assert deadline.failed == {key: 2}
+    assert deadline.timed_out == {key: 0}
+    told_by_the_task = stats(
+        {"gate.seen.cluster.web.candidate.side.web/candidate/v2.code.200.flags.-.grpc.4.details.via_upstream": 2}
+    )
+    assert not told_by_the_task.failed
 
 
 def test_bins_of_envoy_fall_into_ours_also_where_it_writes_229_99999() -> None:
@@ -76,17 +85,24 @@ def test_bins_of_envoy_fall_into_ours_also_where_it_writes_229_99999() -> None:
 def test_what_was_begun_is_what_ended_and_what_is_in_flight_and_never_falls() -> None:
     routing = Routing(a_service(), "s", side("v1", 9001), side("v2", 9002))
     readings = Readings()
-    active = {("web", Slot.CANDIDATE, host_name("127.0.0.1", 9002)): 4, ("web", Slot.CANDIDATE, "127.0.0.1_9001"): 9}
+    active: dict[Host, int] = {
+        ("web", Slot.CANDIDATE, host_name("127.0.0.1", 9002)): 4,
+        ("web", Slot.CANDIDATE, "127.0.0.1_9001"): 9,
+    }
     key = (Slot.CANDIDATE, "v2")
 
     def look(epoch: str, ended: int, active: dict[tuple[str, Slot, str], int]) -> Tally:
-        found = Counts({("web", *key): ended}, {}, {}, {}, {}, active)
+        answered = {("web", *key): Latencies({5: ended - 1})}
+        found = Counts(lost={("web", *key): 1}, latencies=answered, active=active)
         return readings.read(epoch, found, [routing], {})["web"].tallies[key]
 
-    assert look("1", 10, active) == Tally(begun=14, finished=10)
-    assert look("1", 12, {}) == Tally(begun=14, finished=12)
-    assert look("1", 15, {}) == Tally(begun=15, finished=15)
-    assert look("2", 1, {}) == Tally(begun=1, finished=1)
+    def counted(tally: Tally) -> tuple[int, int]:
+        return tally.begun, tally.finished
+
+    assert counted(look("1", 10, active)) == (14, 10)
+    assert counted(look("1", 12, {})) == (14, 12)
+    assert counted(look("1", 15, {})) == (15, 15)
+    assert counted(look("2", 2, {})) == (2, 2)
 
 
 def test_hosts_are_named_as_envoy_names_them() -> None:

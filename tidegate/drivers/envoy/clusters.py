@@ -11,6 +11,7 @@ from pathlib import Path
 from tidegate.core.service import Health, Service, Tasks
 from tidegate.drivers.envoy import names
 from tidegate.drivers.envoy.resource import TYPE, Json, file_source, seconds
+from tidegate.drivers.envoy.retries import for_slot
 from tidegate.drivers.envoy.spoken import slot_tasks, stable_tasks
 from tidegate.ports import Routing
 
@@ -45,7 +46,9 @@ def _stable(service: Service, tasks: Tasks, run_dir: Path) -> Json:
 
 
 def _candidate(service: Service, tasks: Tasks, run_dir: Path) -> Json:
+    protocol = _protocol(tasks) | {"retry_policy": for_slot()}
     return _cluster(service, tasks, names.CANDIDATE, run_dir) | {
+        "typed_extension_protocol_options": {_HTTP: protocol},
         "health_checks": [_health_check(tasks)],
         "common_lb_config": _health_counts(),
         "outlier_detection": _brake(),

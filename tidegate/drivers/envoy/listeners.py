@@ -2,7 +2,7 @@
 
 Two things are counted where they happen. *Attempts*, at their end, by the side of the task that was tried: how long it
 took to answer, and, only when something was wrong, what. And *failures that users saw*, at the end of their request.
-A good attempt costs a counter and a histogram with one tag, which is what keeps the counting cheap.
+A good attempt costs one histogram with one tag, which is what keeps the counting cheap.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from tidegate.core.service import Listener
 from tidegate.drivers.envoy import names
 from tidegate.drivers.envoy.cookies import cookie_filter
-from tidegate.drivers.envoy.failures import answered, failed
+from tidegate.drivers.envoy.failures import answered, failed, failed_or_unanswered
 from tidegate.drivers.envoy.resource import TYPE, Json, file_source
 
 _HCM = "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
@@ -96,14 +96,9 @@ def _router() -> Json:
             # Envoy's own counts by status mix both sides once requests are retried, and cost more than ours.
             "dynamic_stats": False,
             "suppress_envoy_headers": True,
-            "upstream_log": [_ended(), _took(), _failed()],
+            "upstream_log": [_took(), _odd()],
         },
     }
-
-
-def _ended() -> Json:
-    """Every attempt that came to an end, also without an answer."""
-    return _log(None, _counter(names.ENDED, [_SIDE_TAG]))
 
 
 def _took() -> Json:
@@ -116,15 +111,17 @@ def _took() -> Json:
     return _log(answered(), {"histograms": [histogram]})
 
 
-def _failed() -> Json:
-    """What went wrong, for attempts that failed."""
-    return _log(failed(), _counter(names.FAILED, [_SIDE_TAG, *_WHAT_WENT_WRONG]))
+def _odd() -> Json:
+    """What went wrong, for attempts that failed, or ended without an answer and so are not among those above."""
+    return _log(failed_or_unanswered(), _counter(names.ODD, [_SIDE_TAG, *_WHAT_WENT_WRONG]))
 
 
 def _seen() -> Json:
-    """Failures as users saw them, by the cluster that they were routed to, and the side of the last attempt."""
+    """Failures as users saw them, by the cluster that they were routed to, and the side of the last attempt. The details
+    tell of timeouts, of which an attempt knows nothing."""
     cluster = {"name": "cluster", "value_format": "%UPSTREAM_CLUSTER_RAW%"}
-    return _log(failed(), _counter(names.SEEN, [cluster, _SIDE_TAG, *_WHAT_WENT_WRONG]))
+    details = {"name": "details", "value_format": "%RESPONSE_CODE_DETAILS%"}
+    return _log(failed(), _counter(names.SEEN, [cluster, _SIDE_TAG, *_WHAT_WENT_WRONG, details]))
 
 
 def _counter(name: str, tags: Sequence[Json]) -> Json:

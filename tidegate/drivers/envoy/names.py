@@ -21,9 +21,8 @@ SIDE = "side"
 
 SCOPE = "gate"
 """First word of our own statistics."""
-ENDED = "ended"
 TOOK = "took"
-FAILED = "failed"
+ODD = "odd"
 SEEN = "seen"
 
 CDS_FILE = "cds/clusters.json"

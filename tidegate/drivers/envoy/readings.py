@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from tidegate.core.latency import Latencies, bin_of
 from tidegate.core.tally import Tally
 from tidegate.drivers.envoy import names
-from tidegate.drivers.envoy.counts import Counts, Key, host_name
+from tidegate.drivers.envoy.counts import Counts, Host, Key, host_name
 from tidegate.drivers.envoy.ejections import Ejected, Kind
 from tidegate.ports import Routing, ServiceReading, Side, Slot
 
@@ -30,7 +30,7 @@ class Readings:
         self._kind.note(counts)
         known: dict[str, set[Key]] = {}
         # Also those whose slot was emptied before a single attempt had ended.
-        for key in counts.ended.keys() | self._begun.keys():
+        for key in counts.keys | self._begun.keys():
             known.setdefault(key[0], set()).add(key)
         return {
             (name := routing.service.service): self._service(
@@ -58,7 +58,7 @@ class Readings:
         )
 
     def _tally(self, key: Key, counts: Counts, active: int, timeout: int) -> Tally:
-        finished = counts.ended.get(key, 0)
+        finished = counts.finished(key)
         begun = self._begun[key] = max(self._begun.get(key, 0), finished + active)
         given_up = counts.timed_out.get(key, 0)
         waited = Latencies({timeout: given_up}) if given_up else Latencies()
@@ -70,7 +70,7 @@ class Readings:
         )
 
 
-def _active(routing: Routing, active: Mapping[tuple[str, Slot, str], int]) -> dict[Key, int]:
+def _active(routing: Routing, active: Mapping[Host, int]) -> dict[Key, int]:
     """Attempts in flight by side: in each slot those at the tasks that it is there for."""
     found: dict[Key, int] = {}
     sides = ((Slot.STABLE, routing.stable), (Slot.CANDIDATE, routing.slot))
@@ -80,6 +80,6 @@ def _active(routing: Routing, active: Mapping[tuple[str, Slot, str], int]) -> di
     return found
 
 
-def _in_flight(routing: Routing, slot: Slot, side: Side, active: Mapping[tuple[str, Slot, str], int]) -> int:
+def _in_flight(routing: Routing, slot: Slot, side: Side, active: Mapping[Host, int]) -> int:
     hosts = {host_name(endpoint.host, endpoint.port) for endpoint in side.endpoints}
     return sum(active.get((routing.service.service, slot, host), 0) for host in hosts)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -22,7 +23,15 @@ from tidegate.drivers.envoy.acks import ACKS, Acks, read_acks
 from tidegate.drivers.envoy.addresses import Addresses
 from tidegate.drivers.envoy.admin import Admin
 from tidegate.drivers.envoy.check import check
-from tidegate.drivers.envoy.counts import COUNTERS, HISTOGRAMS, Counts, read_counts, read_latencies
+from tidegate.drivers.envoy.counts import (
+    COUNTERS,
+    HISTOGRAMS,
+    Counts,
+    dropped_flushes,
+    read_active,
+    read_counts,
+    read_latencies,
+)
 from tidegate.drivers.envoy.ejections import held_back
 from tidegate.drivers.envoy.files import Files
 from tidegate.drivers.envoy.in_force import InForce
@@ -38,6 +47,7 @@ from tidegate.ports import UNSEEN, Applied, RouterReading, Routing
 _EJECTIONS = re.compile(r"cluster\.[^.]+\.candidate\.outlier_detection\.ejections_active")
 _LOOK = f"{COUNTERS}|{ACKS}|^{_EJECTIONS.pattern}$"
 
+_GATHERING = 20  # times that we ask again
 _MISSED_AFTER = 2.0  # seconds; Envoy reads a file within milliseconds
 
 
@@ -59,6 +69,7 @@ class EnvoyRouter:
         self._weights: Mapping[str, Exposure] = {}
         self._salts: Mapping[str, str] = {}
         self._readings = Readings()
+        self._dropped = 0
         self._renderer = Renderer(run_dir)
         self._accepted = Accepted(self._files)
         self._addresses = Addresses()
@@ -151,8 +162,15 @@ class EnvoyRouter:
         return [path for path in behind if self._files.age(path) > _MISSED_AFTER]
 
     def _with_latencies(self, counts: Counts) -> Counts:
-        query = {"filter": HISTOGRAMS, "type": "Histograms", "histogram_buckets": "detailed"}
-        return replace(counts, latencies=read_latencies(self._admin.json("/stats", **query)["stats"]))
+        """The look before this one made Envoy gather them. While it still does, and says so, we ask again."""
+        query = {"filter": HISTOGRAMS, "histogram_buckets": "detailed"}
+        for _ in range(_GATHERING):
+            stats = self._admin.json("/stats", **query)["stats"]
+            dropped, self._dropped = dropped_flushes(stats) - self._dropped, dropped_flushes(stats)
+            if not dropped:
+                break
+            time.sleep(0.002)
+        return replace(counts, latencies=read_latencies(stats), active=read_active(stats))
 
     def _held_back(self, stats: Sequence[Mapping[str, Any]]) -> dict[str, int]:
         """Tasks that the local brake holds back, by cluster. The long list is read only when there are some."""

@@ -22,15 +22,13 @@ from tidegate.drivers.envoy import names
 from tidegate.drivers.envoy.cookies import cookie_reading
 from tidegate.drivers.envoy.hosts import by_host
 from tidegate.drivers.envoy.resource import TYPE, Json, seconds
+from tidegate.drivers.envoy.retries import for_all, for_repeatable
 from tidegate.drivers.envoy.spoken import slot_tasks, speaks_grpc
 from tidegate.ports import Routing
 
 _REPEATABLE = "GET|HEAD|OPTIONS|PUT|DELETE|TRACE"
 _UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _COOKIE_AGE = 34_560_000  # 400 days, the longest that browsers keep one
-
-# Nothing was sent when a connection was refused, so this much is safe for every request.
-_SAFE = "connect-failure,refused-stream,reset-before-request"
 
 _SIDES = {names.CANDIDATE: "candidate", names.TESTER: "candidate", names.STABLE: "baseline"}
 
@@ -60,27 +58,7 @@ def _virtual_host(host: str, routings: Sequence[Routing]) -> Json:
         "name": host,
         "domains": [host],
         "routes": [route for routing in routings for route in _routes(routing)],
-        "retry_policy": _retry_policy(_SAFE),
-    }
-
-
-def _retry_policy(retry_on: str) -> Json:
-    """What was tried is not tried again: neither the task, nor, in the slot, the candidate."""
-    hosts = "envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
-    priorities = "envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig"
-    return {
-        "retry_on": retry_on,
-        "num_retries": 2,
-        "retry_host_predicate": [
-            {"name": "envoy.retry_host_predicates.previous_hosts", "typed_config": {"@type": TYPE + hosts}}
-        ],
-        # A dead task has the fewest requests, and so is chosen again and again; each choice costs next to nothing.
-        "host_selection_retry_max_attempts": 30,
-        "retry_priority": {
-            "name": "envoy.retry_priorities.previous_priorities",
-            "typed_config": {"@type": TYPE + priorities, "update_frequency": 1},
-        },
-        "retry_back_off": {"base_interval": "0.001s", "max_interval": "0.010s"},
+        "retry_policy": for_all(),
     }
 
 
@@ -151,7 +129,7 @@ def _weighted(routing: Routing, way: _Way, *, repeatable: bool) -> Json:
     route = _route(routing, way, [method] if repeatable else [])
     route["name"] = f"{service} {way.name}" + (" repeatable" if repeatable else "")
     if repeatable:
-        route["route"]["retry_policy"] = _retry_policy(f"{_SAFE},reset")
+        route["route"]["retry_policy"] = for_repeatable()
     route["route"]["weighted_clusters"] = {
         "clusters": [
             _leg(routing, names.CANDIDATE, 0, repeatable=repeatable),
