@@ -163,10 +163,11 @@ class Brittle(World):
         assert not self.broken, self.broken[:3]
 
     def reached(self) -> set[str]:
-        """The tasks that users may be sent to now: by what the router has in force, and by what it was told."""
+        """The tasks that users may be sent to now: by what the router has in force, and by what it was told. One that does not
+        answer has taken what it was told all the same; nobody sees it."""
         found: set[str] = set()
         for place in self.memory._places.values():
-            for routing in (place.force, place.told):
+            for routing in (place.force if self.memory.answers else None, place.told):
                 found |= {endpoint.task for endpoint in _serving(routing)} if routing else set()
         return found
 
