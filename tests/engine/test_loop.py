@@ -261,3 +261,17 @@ def test_a_rejected_configuration_fails_the_rollout_that_brings_it_and_no_other(
     world.router.rejects = "no such thing"
     world.deploy("v2")
     assert "no such thing" in world.run_until("rolled_back", within=10).reason
+
+
+def test_a_rollback_goes_on_while_the_tasks_cannot_be_seen_and_none_of_them_ends(world: World) -> None:
+    world.serving()
+    world.deploy("v2")
+    world.run_until("watching")
+    world.runtime.blind = True
+    world.orders.abort("web", "ann")
+    world.run(4)
+    assert world.router.serve("web", USERS) == {"v1": USERS}
+    assert world.tasks.living() == ["web-v1-1", "web-v1-2", "web-v2-1", "web-v2-2"]
+    world.runtime.blind = False
+    world.run(6)
+    assert world.tasks.living() == ["web-v1-1", "web-v1-2"]

@@ -28,6 +28,7 @@ class TrafficLever:
         self._router = router
         self._known = known
         self._tasks: dict[tuple[str, str], list[Task]] | None = None
+        self._last: dict[tuple[str, str], list[Task]] | None = None  # as they were seen last
         self._problems: dict[str, str] = {}  # services that the router rejects, with its reason
         self._applied: dict[str, Applied] = {}
         self.reading: RouterReading | None = None
@@ -54,6 +55,7 @@ class TrafficLever:
         groups: dict[tuple[str, str], list[Task]] = {}
         for task in tasks:
             groups.setdefault((task.service, task.version), []).append(task)
+        self._last = groups
         return groups
 
     def tasks(self, subject: str | None = None) -> Sequence[Task]:
@@ -98,10 +100,11 @@ class TrafficLever:
         wanted = [(self._known(subject, version), version) for subject, version in sorted(needs)]
         groups = [TaskGroup(service, version) for service, version in wanted if service is not None]
         try:
-            self._runtime.reconcile(groups, now)
-        finally:  # trouble with tasks (a full disk) must not keep exposure from returning to zero
+            if self._tasks is not None:  # whoever cannot see the tasks starts and ends none
+                self._runtime.reconcile(groups, now)
+        finally:  # trouble with tasks (a full disk, nobody sees them) must not keep exposure from returning to zero
             self._tasks = self._look_at_tasks()
-            if self._tasks is not None:  # whoever cannot see the tasks must not take them out of the router
+            if self._last is not None:  # and leaves those in the router that were seen last
                 self._route([routing for subject, setting in settings.items() if (routing := self._routing(subject, setting))])
 
     def _route(self, routings: Sequence[Routing]) -> None:
@@ -123,7 +126,10 @@ class TrafficLever:
         service = self._known(subject, version) if version else None
         if service is None:
             return None
-        serving = sorted((task for task in self._group(subject, version) if task.state in _SERVING), key=lambda task: task.id)
+        serving = sorted(
+            (task for task in (self._last or {}).get((subject, version), []) if task.state in _SERVING),
+            key=lambda task: task.id,
+        )
         return Side(version, tuple(Endpoint(task.host, task.port, task.id) for task in serving), service.tasks)
 
 
