@@ -12,6 +12,7 @@ import pytest
 from tests.cli.conftest import Run
 from tests.support.served import House
 from tidegate.cli.checks import Check, examine
+from tidegate.drivers.process.lock import hold
 from tidegate.settings import Settings
 
 
@@ -54,6 +55,15 @@ def test_nobody_listens(home: Path) -> None:
     assert found["controller"].mend == "Start it: tidegate up --detach."
     assert found["supervisor"].ok
     assert not found["socket"].ok
+
+
+def test_a_controller_that_does_not_come_up_although_it_is_supervised(home: Path) -> None:
+    lock = hold(home / "supervisor.lock")
+    assert lock is not None
+    with lock:
+        found = _found(home)
+    assert found["supervisor"].ok
+    assert str(home / "controller.log") in found["controller"].mend
 
 
 def test_a_controller_in_trouble(served: House, home: Path) -> None:

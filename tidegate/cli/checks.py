@@ -34,11 +34,12 @@ class Check:
 def examine(settings: Settings) -> list[Check]:
     health = _ask(settings)
     up = isinstance(health, dict)
+    supervised = _supervised(settings)
     checks: list[Callable[[], Check]] = [
         lambda: _home(settings),
         lambda: _socket(settings, up=up),
-        lambda: _controller(health),
-        lambda: _supervisor(settings, up=up),
+        lambda: _controller(settings, health, supervised=bool(supervised)),
+        lambda: _supervisor(supervised, up=up),
         _envoy,
         lambda: _port(settings, up=up),
         lambda: _disk(settings),
@@ -72,37 +73,41 @@ def _home(settings: Settings) -> Check:
 
 def _socket(settings: Settings, *, up: bool) -> Check:
     if not settings.socket.exists():
-        return Check("socket", not up, f"{settings.socket} is not there", "Start it: tidegate up --detach.")
+        return Check("socket", not up, f"{settings.socket} is not there")
     mode = settings.socket.stat().st_mode & 0o777
     if mode & 0o077:
         return Check("socket", False, f"It is open to others (mode {mode:o}).", f"Close it: chmod 600 {settings.socket}")
     if not up:
-        return Check("socket", False, "Nobody listens on it.", "Start it: tidegate up --detach.")
+        return Check("socket", False, f"Nobody listens on {settings.socket}.", "A controller that starts replaces it.")
     return Check("socket", True, str(settings.socket))
 
 
-def _controller(health: dict[str, Any] | TidegateError) -> Check:
+def _controller(settings: Settings, health: dict[str, Any] | TidegateError, *, supervised: bool) -> Check:
+    log = settings.home / "controller.log"
     if isinstance(health, TidegateError):
+        if supervised:
+            told = "It does not answer, although the supervisor starts it again and again."
+            return Check("controller", False, told, f"Its reason is at the end of {log}.")
         return Check("controller", False, health.what, health.mend)
     told = f"version {health['version']}, {health['status']}, last tick {health['tick_age'] or 'not yet'} ago"
     if health["status"] == "stuck":
-        return Check("controller", False, told, "See controller.log in its home; it is safe to kill it: it is started again.")
+        return Check("controller", False, told, f"See {log}. It is safe to kill it: it is started again.")
     if health["problems"]:
-        return Check(
-            "controller",
-            False,
-            "; ".join(clean_line(str(one)) for one in health["problems"]),
-            "See controller.log in its home.",
-        )
+        return Check("controller", False, "; ".join(clean_line(str(one)) for one in health["problems"]), f"See {log}.")
     return Check("controller", True, told)
 
 
-def _supervisor(settings: Settings, *, up: bool) -> Check:
+def _supervised(settings: Settings) -> int:
+    """The process id of the supervisor; 0 when none runs."""
     from tidegate.supervisor import supervisor  # noqa: PLC0415
 
     running = supervisor(settings.home) if settings.home.exists() else None
-    if running is not None:
-        return Check("supervisor", True, f"process {running.pid}")
+    return running.pid if running else 0
+
+
+def _supervisor(pid: int, *, up: bool) -> Check:
+    if pid:
+        return Check("supervisor", True, f"process {pid}")
     if up:
         return Check("supervisor", False, "None runs: a dead controller would stay dead.", "Start it: tidegate up --detach.")
     return Check("supervisor", True, "not up")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tidegate.cli.asking import confirm
 from tidegate.cli.completion import version_names
 from tidegate.cli.options import AsJson, File, Plain, Reason, Wait
 
@@ -63,7 +63,9 @@ def deploy(
     if plan is not None:
         body["plan"] = plan
     with open_client() as client:
-        _tell_first(shown, client.post("/validate", body), ask=not yes)
+        preview = _tell_first(shown, client.post("/validate", body))
+        if not yes and _unprotected(preview):
+            confirm(shown, "Everybody gets it at once, and no alarm looks. Begin?")
         done = client.post(path_of("services", service.service, "deploy"), {**body, "reason": reason})
     if done["rollout"] is None or detach:
         _tell_begun(shown, done, unnamed=version is None)
@@ -73,7 +75,7 @@ def deploy(
     raise typer.Exit(follow_to_the_end(shown, done["rollout"]["id"], wait=wait, plain=plain, after=0))
 
 
-def _tell_first(shown: Screen, content: Any, *, ask: bool) -> None:
+def _tell_first(shown: Screen, content: Any) -> Preview:
     from tidegate.cli.answers import Preview, read_as  # noqa: PLC0415
     from tidegate.cli.preview import ahead  # noqa: PLC0415
 
@@ -81,8 +83,7 @@ def _tell_first(shown: Screen, content: Any, *, ask: bool) -> None:
     if not shown.json:
         shown.say(ahead(preview, shown.glyphs))
         shown.say()
-    if ask and not shown.json and _unprotected(preview) and sys.stdin.isatty() and shown.out.is_terminal:
-        typer.confirm("Everybody gets it at once, and no alarm looks. Begin?", abort=True)
+    return preview
 
 
 def _unprotected(preview: Preview) -> bool:

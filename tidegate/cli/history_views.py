@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from tidegate.cli.answers import Event, Guard, Rollout, read_as
@@ -64,7 +65,8 @@ def _decision(event: Event) -> list[RenderableType]:
     by = "" if event.actor == "tidegate" else f"  (by {event.actor})"
     if event.kind == TIDY:
         return [Text(f"{clock(event.at)}  {say_event(event)}", "dim")]
-    said = Text.assemble((f"{clock(event.at)}  ", "dim"), (say_event(event), "bold"), (by, "dim"))
+    said = Table.grid(padding=(0, 2))
+    said.add_row(Text(clock(event.at), "dim"), Text.assemble((say_event(event), "bold"), (by, "dim")))
     lines = [*_exposure(event.facts), *_sides(event.facts), *_guards(event.facts)]
     return [said, *(Padding(line, (0, 0, 0, 10)) for line in lines)]
 

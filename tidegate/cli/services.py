@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tidegate.cli.asking import confirm
 from tidegate.cli.options import AsJson, MaybeService, OneService, Reason
 
 if TYPE_CHECKING:
@@ -85,8 +85,8 @@ def remove(service: OneService, reason: Reason = "", yes: Yes = False, as_json: 
     from tidegate.cli.screen import screen  # noqa: PLC0415
 
     shown = screen(as_json=as_json)
-    if not yes and not as_json and sys.stdin.isatty() and shown.out.is_terminal:
-        typer.confirm(f"Users of {service} get errors from then on. Remove it?", abort=True)
+    if not yes:
+        confirm(shown, f"Users of {service} get errors from then on. Remove it?")
     with open_client() as client:
         _said(shown, client.delete(path_of("services", service), {"reason": reason}))
 

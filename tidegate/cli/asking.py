@@ -1,0 +1,20 @@
+"""Asking a person before something that cannot be taken back at once. Programs are not asked."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from tidegate.cli.screen import Screen
+
+
+def confirm(shown: Screen, question: str) -> None:
+    """Ends the command when the person says no. Without a person at a terminal it goes on."""
+    if shown.json or not (sys.stdin.isatty() and shown.out.is_terminal):
+        return
+    if not typer.confirm(question):
+        shown.line("Nothing was changed.")
+        raise typer.Exit(2)
