@@ -38,11 +38,12 @@ def running(directory: Path) -> Iterator[str]:
     try:
         yield f"postgresql+psycopg://tidegate@127.0.0.1:{port}/postgres"
     finally:
-        _run([*control, "-m", "immediate", "stop"], directory)
+        # It may be gone already; what matters then is that nothing of it is left, and that is so.
+        _run([*control, "-m", "immediate", "stop"], directory, check=False)
 
 
-def _run(command: list[str | Path], directory: Path) -> None:
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=directory)
+def _run(command: list[str | Path], directory: Path, *, check: bool = True) -> None:
+    subprocess.run(command, check=check, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=directory)
 
 
 def missing(reason: str) -> None:

@@ -126,7 +126,7 @@ def _between(before: dict[str, str], after: dict[str, str]) -> Iterator[dict[str
 def test_a_death_between_any_two_writes_of_the_hand_over_and_a_broken_weights_file_harm_nobody(gate: Gate) -> None:
     gate.put(gate.stages["last step"])
     gate.restart()
-    until(lambda: set(gate.answers()) == {(200, "v2")}, 10, "v2 has everybody")
+    until(lambda: set(gate.answers()) == {(200, "v2")}, 40, "v2 has everybody")
     tried = 0
     for before, after in itertools.pairwise(gate.stages.values()):
         for mixture in _between(before, after):
@@ -141,7 +141,7 @@ def test_a_death_between_any_two_writes_of_the_hand_over_and_a_broken_weights_fi
 def test_once_the_slot_is_empty_the_loser_may_go_and_nothing_depends_on_the_weights(gate: Gate) -> None:
     gate.put(gate.stages["empty"])
     gate.restart()
-    until(lambda: set(gate.answers()) == {(200, "v2")}, 10, "v2 has everybody")
+    until(lambda: set(gate.answers()) == {(200, "v2")}, 40, "v2 has everybody")
     gate.tills["v1"].kill()
     gate.put({WEIGHTS: "{ broken"})
     gate.restart()
