@@ -7,13 +7,14 @@ import os
 import socket
 import sys
 import time
+from contextlib import redirect_stderr
 from pathlib import Path
 
 import httpx2
 
 from tidegate.core.errors import Refused, Unreachable
 from tidegate.drivers.envoy.bootstrap import LOG
-from tidegate.drivers.envoy.process import BOOTSTRAP, LOCK, RECORD, EnvoyProcess
+from tidegate.drivers.envoy.process import BOOTSTRAP, LOCK, RECORD, EnvoyProcess, check_watches
 from tidegate.drivers.process.kept import Kept
 from tidegate.settings import Settings
 from tidegate.store.database import open_database
@@ -45,13 +46,15 @@ def down(settings: Settings) -> str:
     """Ends everything: rollouts stay where they are written down, and go on at the next `up`."""
     if supervisor(settings.home) is None and not (settings.home / "supervisor.json").exists():
         return f"Tidegate is not up in {settings.home}."
-    stop(settings.home)
+    with (settings.home / "supervisor.log").open("a") as log, redirect_stderr(log):  # as if the supervisor itself did it
+        stop(settings.home)
     return "Tidegate is down: no task and no Envoy of it runs any more."
 
 
 def _plan(settings: Settings) -> Plan:
     envoy = EnvoyProcess(settings.home / "envoy")
     envoy.lay_out()
+    check_watches(envoy.run_dir)
     controller = Kept(
         name="controller",
         command=(sys.executable, "-m", "tidegate.controller", str(settings.home)),

@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 from tests.api.asking import deploy, sent, written
 from tests.support.served import WEB, House, service_file
 from tidegate.core.rollout import Phase
+from tidegate.core.verdict import GuardSeen
 from tidegate.engine.view import Figures
 
 
@@ -121,6 +122,17 @@ def test_validate_says_what_would_happen_and_changes_nothing(own: TestClient, ho
     assert [guard["name"] for guard in answer["guards"]] == ["tasks", "errors", "slow"]
     assert answer["guards"][1]["said"] == "error_rate of the candidate above 1% in 2 of 3 periods of 10s"
     assert house.store.events(limit=1000) == before
+
+
+@pytest.mark.parametrize(("if_firing", "armed"), [("refuse", "refused"), ("ignore", "no"), ("compare", "later")])
+def test_validate_says_whether_a_guard_that_fires_will_be_armed(
+    own: TestClient, house: House, if_firing: str, armed: str
+) -> None:
+    house.run("v1")
+    house.watcher.alarming = (GuardSeen("errors", "firing", "3%", "above 1%"), GuardSeen("slow", "ok", "40ms", "above 800ms"))
+    text = WEB.replace("bake: 2m}", f"bake: 2m, if_firing: {if_firing}}}")
+    guards = own.post("/v1/validate", json={"file": sent(text), "version": "v2"}).json()["guards"]
+    assert [(guard["name"], guard["armed"]) for guard in guards] == [("tasks", "yes"), ("errors", armed), ("slow", "yes")]
 
 
 def test_validate_refuses_what_this_machine_refuses(own: TestClient, house: House) -> None:

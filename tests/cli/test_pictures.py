@@ -155,3 +155,21 @@ def test_markup_of_others_is_shown_as_it_is_written() -> None:
 def test_answers_of_a_newer_controller_are_understood() -> None:
     step = read_as(Step, {"exposure": "10%", "hold": "1m", "gate": "", "hook": False, "something": "new"})
     assert step == Step("10%", timedelta(minutes=1))
+
+
+@pytest.mark.parametrize(
+    ("guard", "said"),
+    [
+        (
+            GuardAhead("a", "b", rollback=True, armed="refused", figure="3%"),
+            "a: b (fires already: this will be refused, now 3%)",
+        ),
+        (GuardAhead("a", "b", rollback=True, armed="no"), "a: b (not armed: it fires already)"),
+        (GuardAhead("a", "b", rollback=True, armed="later"), "a: b (fires already, armed once it was well)"),
+        (GuardAhead("a", "b", rollback=True, state="ok", figure="0%"), "a: b (armed, now 0%)"),
+        (GuardAhead("a", "b", rollback=True, state="blind"), "a: b (armed, but its source does not answer)"),
+        (GuardAhead("a", "b", rollback=False, state="firing"), "a: b (shown only)"),
+    ],
+)
+def test_before_the_start_each_guard_says_whether_it_is_armed(guard: GuardAhead, said: str) -> None:
+    assert said in drawn(ahead(replace(PREVIEW, guards=(guard,)), UTF8), 200)

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from tidegate.api.body import ValidateBody
 from tidegate.core.errors import NotFound
+from tidegate.core.plan import IfFiring
 from tidegate.core.service import Service
 from tidegate.engine.glance import Glance
 from tidegate.engine.view import ServiceView, StepView, url_of
@@ -14,11 +15,13 @@ from tidegate.engine.view import ServiceView, StepView, url_of
 
 @dataclass(frozen=True, slots=True)
 class GuardAhead:
-    """A guard that will look. `state` is how it stands before the start, "" when that is not known yet."""
+    """A guard that will look. `armed`: yes, no (`if_firing: ignore`), later (`compare`: once it was well), or refused: it fires
+    already, and no deploy begins. `state` is how it stands now, "" when that is not known yet."""
 
     name: str
     said: str
     rollback: bool
+    armed: str = "yes"
     state: str = ""
     figure: str = ""
     why: str = ""
@@ -58,7 +61,7 @@ def preview(body: ValidateBody, glance: Glance) -> Preview:
         steps=tuple(StepView(str(step.exposure), step.hold, step.gate, step.hook is not None) for step in plan.steps),
         duration=plan.duration,
         deadline=plan.deadline,
-        guards=(GATE, *_alarms(file, now)),
+        guards=(GATE, *_alarms(file, now, plan.if_firing)),
         in_flight=running.id if running else "",
     )
 
@@ -70,11 +73,15 @@ def _as_it_is(file: Service, glance: Glance) -> ServiceView | None:
         return None
 
 
-def _alarms(file: Service, now: ServiceView | None) -> list[GuardAhead]:
+def _alarms(file: Service, now: ServiceView | None, if_firing: IfFiring) -> list[GuardAhead]:
     seen = {alarm.name: alarm for alarm in now.alarms} if now else {}
     ahead = []
     for alarm in file.alarms:
         guard = seen.get(alarm.name)
-        told = (guard.state, guard.figure, guard.why) if guard else ("", "", "")
+        armed = _ARMED[if_firing] if guard and guard.state == "firing" else "yes"
+        told = (armed, guard.state, guard.figure, guard.why) if guard else (armed,)
         ahead.append(GuardAhead(alarm.name, alarm.said, alarm.rollback, *told))
     return ahead
+
+
+_ARMED = {IfFiring.REFUSE: "refused", IfFiring.IGNORE: "no", IfFiring.COMPARE: "later"}

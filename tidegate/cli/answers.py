@@ -136,6 +136,7 @@ class GuardAhead:
     name: Words
     said: Words
     rollback: bool
+    armed: Words = "yes"
     state: Words = ""
     figure: Words = ""
     why: Words = ""

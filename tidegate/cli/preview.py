@@ -39,16 +39,17 @@ def _title(preview: Preview, glyphs: Glyphs) -> Text:
 
 
 def _guard(guard: GuardAhead) -> Text:
-    state, style = _STATES.get(guard.state, ("armed", ""))
+    armed, style = _ARMED.get(guard.armed, ("armed", "dim"))
     if not guard.rollback:
-        state = "shown only"
-    said = Text(f"{guard.name}: {guard.said} ")
-    return said.append(f"({state}{', now ' + guard.figure if guard.figure else ''})", style or "dim")
+        armed, style = "shown only", "dim"
+    elif guard.armed == "yes" and guard.state == "blind":
+        armed, style = "armed, but its source does not answer", "yellow"
+    now = f", now {guard.figure}" if guard.figure else ""
+    return Text(f"{guard.name}: {guard.said} ").append(f"({armed}{now})", style)
 
 
-_STATES = {
-    "firing": ("fires already", "bold red"),
-    "blind": ("armed, but its source does not answer", "yellow"),
-    "no_data": ("armed, no data yet", "yellow"),
-    "not_armed": ("not armed", "yellow"),
+_ARMED = {
+    "refused": ("fires already: this will be refused", "bold red"),
+    "no": ("not armed: it fires already", "yellow"),
+    "later": ("fires already, armed once it was well", "yellow"),
 }

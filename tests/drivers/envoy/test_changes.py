@@ -93,9 +93,12 @@ def test_a_killed_task_is_not_seen_by_users_who_repeat_safely(bench: Bench) -> N
         load.until_asked(300)
         one.revive()
         bench.until(lambda: not knows_dead(bench, "web.stable", one.port), "it is back")
+        begun = one.begun
+        bench.until(lambda: one.begun > begun + 20, "it is asked again")
         other.die()
         load.until_asked(300)
         bench.until(lambda: knows_dead(bench, "web.candidate", other.port), "it is known to be dead")
+        load.until_asked(100)
         v2.die()
         load.until_asked(300)
     assert load.failures == []
