@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.drivers.envoy.bench import Bench, a_service, free_port, side
-from tests.support.client import Answer, Client, Load
+from tests.support.client import Answer, Broken, Client, Load
 from tidegate.core.errors import NotRouted, Refused
 from tidegate.core.exposure import NONE, Exposure
 from tidegate.drivers.envoy import names
@@ -139,11 +139,19 @@ def test_the_hand_over_harms_nobody_at_any_point_of_it(bench: Bench) -> None:
         bench.applied(step)
 
 
+def listens(bench: Bench) -> bool:
+    try:
+        return bench.client().get("/").status > 0
+    except Broken:
+        return False
+
+
 def test_a_broken_weights_file_at_the_start_sends_everybody_to_the_stable_side(bench: Bench) -> None:
     two_sides(bench, exposure=10_000)
     bench.process.kill()
     (bench.run_dir / names.RTDS_FILE).write_text("")
     bench.start()
+    bench.until(lambda: listens(bench), "it listens")  # its admin answers a moment before its listeners do
     assert {bench.client().get("/", {"x-user-id": f"u{user}"}).version for user in range(30)} == {"v1"}
     bench.seen()
     assert bench.router.applied("web").exposure is None
