@@ -242,6 +242,7 @@ class Told:
     rollout: str = ""
     actor: str = TIDEGATE
     facts: Mapping[str, object] = field(default_factory=dict)
+    at: datetime | None = None  # when it happened; None: when it is written
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +301,10 @@ class Store(Protocol):
     All raise Unreachable when the database is busy, full or away.
     """
 
+    @property
+    def alone(self) -> bool:
+        """Whether no other controller can share it: what we hold stays ours, also while it cannot be read."""
+
     def services(self) -> Sequence[ServiceRecord]: ...
 
     def service(self, name: str) -> ServiceRecord | None: ...
@@ -318,12 +323,14 @@ class Store(Protocol):
         """Starts a rollout. Raises Conflict when another one goes forward, Stale when the superseded one was written."""
 
     def claim(self, owner: str, now: datetime, lease: timedelta) -> Sequence[Held]:
-        """All open rollouts that nobody else holds, oldest first; they are ours until the lease ends."""
+        """All open rollouts that nobody else holds, oldest first; they are ours for two thirds of the lease at least. When
+        the claim cannot be renewed, those that still bear our name."""
 
     def held(self, rollout: str) -> Held | None: ...
 
-    def commit(self, changes: Sequence[Change], now: datetime) -> Sequence[Held | Stale]:
-        """Writes each change whose claim is still good, all in one transaction, and answers in the same order."""
+    def commit(self, changes: Sequence[Change], now: datetime, *, hurry: bool = False) -> Sequence[Held | Stale]:
+        """Writes each change whose claim is still good, all in one transaction, and answers in the same order. In a hurry it
+        waits for other writers only for a moment: it is tried again soon."""
 
     def history(self, subject: str | None = None, limit: int = 50, *, open_only: bool = False) -> Sequence[Held]:
         """Rollouts, newest first."""

@@ -28,6 +28,7 @@ from tidegate.engine.loop import Loop
 from tidegate.engine.orders import Orders
 from tidegate.engine.teller import Postman
 from tidegate.engine.traffic import TrafficLever
+from tidegate.engine.unwritten import Unwritten
 from tidegate.engine.watcher import Watcher
 from tidegate.settings import Settings
 from tidegate.store.store import SqlStore
@@ -69,6 +70,7 @@ def build(settings: Settings) -> House:
     gauges = Gauges(scraper=scraper, pushed=pushed, tasks=lever.tasks, version=catalog.known, clock=clock)
     watcher = Watcher(lever=lever, gauges=gauges)
     hooks = Hooks()
+    unwritten = Unwritten()
     poked = threading.Event()
     orders = Orders(
         store=store,
@@ -76,6 +78,7 @@ def build(settings: Settings) -> House:
         runtime=runtime,
         router=router,
         watcher=watcher,
+        unwritten=unwritten,
         clock=clock,
         salt=lambda: secrets.token_hex(8),
         poke=poked.set,
@@ -92,8 +95,16 @@ def build(settings: Settings) -> House:
         gauges=gauges,
         hooks=hooks,
         orders=orders,
-        glance=Glance(store, lever, watcher),
-        loop=Loop(store=store, catalog=catalog, levers={"traffic": lever}, watcher=watcher, hooks=hooks, owner=owner),
+        glance=Glance(store, lever, watcher, unwritten),
+        loop=Loop(
+            store=store,
+            catalog=catalog,
+            levers={"traffic": lever},
+            watcher=watcher,
+            hooks=hooks,
+            unwritten=unwritten,
+            owner=owner,
+        ),
         postman=Postman(store, {"webhook": WebhookNotifier(), "command": CommandNotifier()}),
         poked=poked,
     )

@@ -20,6 +20,7 @@ from tidegate.engine.glance import Glance
 from tidegate.engine.loop import Loop
 from tidegate.engine.orders import Orders
 from tidegate.engine.traffic import TrafficLever
+from tidegate.engine.unwritten import Unwritten
 from tidegate.engine.watcher import Watcher
 from tidegate.ports import Measurement, Store
 from tidegate.store.store import SqlStore
@@ -99,18 +100,28 @@ class World:
         self.watcher = Watcher(lever=self.lever, gauges=self.gauges)
         self.hooks = PretendedHooks()
         levers = {"traffic": self.lever}
-        self.loop = Loop(store=self.store, catalog=catalog, levers=levers, watcher=self.watcher, hooks=self.hooks, owner="me")
+        unwritten = Unwritten()
+        self.loop = Loop(
+            store=self.store,
+            catalog=catalog,
+            levers=levers,
+            watcher=self.watcher,
+            hooks=self.hooks,
+            unwritten=unwritten,
+            owner="me",
+        )
         self.orders = Orders(
             store=self.store,
             lever=self.lever,
             runtime=self.runtime,
             router=self.router,
             watcher=self.watcher,
+            unwritten=unwritten,
             clock=lambda: self.now,
             salt=lambda: f"salt-{next(self.salts)}",
             poke=lambda: None,
         )
-        self.glance = Glance(self.store, self.lever, self.watcher)
+        self.glance = Glance(self.store, self.lever, self.watcher, unwritten)
 
     # --- time and traffic ---------------------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ from tidegate.engine.glance import Glance
 from tidegate.engine.loop import Loop
 from tidegate.engine.orders import Orders
 from tidegate.engine.traffic import TrafficLever
+from tidegate.engine.unwritten import Unwritten
 from tidegate.engine.view import Figures
 from tidegate.engine.watcher import Watcher
 from tidegate.ports import Held, ServiceRecord
@@ -135,12 +136,14 @@ class House:
     def __post_init__(self) -> None:
         catalog = Catalog(self.store)
         self.lever = TrafficLever(self.runtime, self.router, catalog.known)
+        unwritten = Unwritten()
         self.loop = Loop(
             store=self.store,
             catalog=catalog,
             levers={"traffic": self.lever},
             watcher=self.watcher,
             hooks=NoHooks(),
+            unwritten=unwritten,
             owner="test",
         )
         salts = count()
@@ -150,11 +153,12 @@ class House:
             runtime=self.runtime,
             router=self.router,
             watcher=self.watcher,
+            unwritten=unwritten,
             clock=lambda: self.now,
             salt=lambda: f"salt-{next(salts)}",
             poke=lambda: None,
         )
-        self.glance = Glance(self.store, self.lever, self.watcher)
+        self.glance = Glance(self.store, self.lever, self.watcher, unwritten)
 
     @property
     def services(self) -> ApiServices:

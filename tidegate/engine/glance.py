@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from tidegate.core.errors import NotFound
 from tidegate.core.verdict import combine
 from tidegate.engine.traffic import TrafficLever
+from tidegate.engine.unwritten import Unwritten
 from tidegate.engine.view import RolloutView, ServiceView, SideView, view_rollout, view_service
 from tidegate.engine.watcher import Watcher
 from tidegate.ports import Event, Held, ServiceRecord, Store
@@ -15,10 +16,11 @@ from tidegate.ports import Event, Held, ServiceRecord, Store
 class Glance:
     """Reads only. Safe to call from other threads than the loop's: what it takes from the loop is replaced, never changed."""
 
-    def __init__(self, store: Store, lever: TrafficLever, watcher: Watcher) -> None:
+    def __init__(self, store: Store, lever: TrafficLever, watcher: Watcher, unwritten: Unwritten) -> None:
         self._store = store
         self._lever = lever
         self._watcher = watcher
+        self._unwritten = unwritten
 
     def services(self) -> Sequence[ServiceView]:
         return [self._service(record) for record in self._store.services()]
@@ -55,6 +57,7 @@ class Glance:
         return [self._rollout(held) for held in self._store.history(service, limit)]
 
     def _rollout(self, held: Held) -> RolloutView:
+        held = self._unwritten.shown(held)
         rollout = held.rollout
         if not rollout.in_flight:
             return view_rollout(held)

@@ -1,7 +1,7 @@
 """The loop: look, decide, write down, act. It is the only place that lets a rollout move.
 
 Everything it does may be repeated: a crash between any two lines is no event. A change is written before it is acted upon,
-and what is asked of a lever is computed anew at every tick from what was written.
+and what is asked of a lever is computed anew at every tick from what was written. Only going back does not wait for the pen.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from tidegate.core.errors import Stale, Unreachable
+from tidegate.core.errors import Stale, TidegateError, Unreachable
 from tidegate.core.rollout import Phase, RunHook, Seen, Tidy, decide
 from tidegate.core.setting import Setting
 from tidegate.core.verdict import GOOD, combine
 from tidegate.engine.catalog import Catalog
 from tidegate.engine.teller import letters_of, told_of
+from tidegate.engine.unwritten import Unwritten
 from tidegate.engine.watcher import Look, Watcher
 from tidegate.ports import Change, Held, HookRunner, Lever, ServiceRecord, Store
 
@@ -33,6 +34,15 @@ class Turn:
     hooks: tuple[RunHook, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What was written when it was last read, and until when it is surely ours; None: for good."""
+
+    records: Mapping[str, ServiceRecord]
+    held: Sequence[Held]
+    until: datetime | None
+
+
 class Loop:
     """Ticks through all rollouts that this controller may claim."""
 
@@ -44,6 +54,7 @@ class Loop:
         levers: Mapping[str, Lever],
         watcher: Watcher,
         hooks: HookRunner,
+        unwritten: Unwritten,
         owner: str,
     ) -> None:
         self._store = store
@@ -51,21 +62,53 @@ class Loop:
         self._levers = levers
         self._watcher = watcher
         self._hooks = hooks
+        self._unwritten = unwritten
         self._owner = owner
+        self._last: Read | None = None
         self._log = structlog.get_logger()
 
     def tick(self, now: datetime) -> bool:
         """One turn of everything. True when something is under way that the next look may already see: come back soon."""
-        records = self._catalog.refresh()
-        claimed = self._store.claim(self._owner, now, LEASE)
+        read = self._read(now)
+        claimed = self._unwritten.claimed(read.held)
         for lever in self._levers.values():
             lever.look(now)
-        self._watcher.look(list(records.values()), claimed, now)
-        turns = [self._turn(held, records, claimed, now) for held in _heads(claimed)]
-        written = self._store.commit([turn.change for turn in turns], now) if turns else []
+        self._watcher.look(list(read.records.values()), claimed, now)
+        turns = [self._turn(held, read.records, claimed, now) for held in _heads(claimed)]
+        written = self._write(turns, now)
+        records = _with_new_stables(read.records, turns, written)
         current = _merge(claimed, [held for held in written if isinstance(held, Held)])
+        self._last = read if self.problem else replace(read, records=records, held=current)
         self._act(turns, written, records, current, now)
-        return any(_is_moving(held) for held in current)
+        return not self.problem and any(_is_moving(held) for held in current)
+
+    @property
+    def problem(self) -> str:
+        """Why nothing can be written down, and since when; "" when all is well."""
+        return self._unwritten.problem
+
+    def _read(self, now: datetime) -> Read:
+        """What is written and ours. While that cannot be read: what was read last, until somebody else may hold it."""
+        try:
+            records, held = self._catalog.refresh(), self._store.claim(self._owner, now, LEASE)
+        except TidegateError as error:
+            last = self._last
+            if last is None or not last.held or (last.until is not None and now >= last.until):
+                raise
+            self._unwritten.cannot_write(error, now)
+            return last
+        return Read(records, held, None if self._store.alone else now + LEASE * 2 / 3)
+
+    def _write(self, turns: Sequence[Turn], now: datetime) -> Sequence[Held | Stale]:
+        """What was written, and what goes back although it could not be."""
+        changes = [self._unwritten.whole(turn.change, now) for turn in turns]
+        try:
+            written = self._store.commit(changes, now, hurry=True) if changes else []
+        except TidegateError as error:
+            self._unwritten.cannot_write(error, now)
+            return [self._unwritten.keep(change, error, now) or Stale(change.held.rollout.id) for change in changes]
+        self._unwritten.written(written, now)
+        return written
 
     def _turn(self, held: Held, records: Mapping[str, ServiceRecord], claimed: Sequence[Held], now: datetime) -> Turn:
         look = self._watcher.of(held)
@@ -103,13 +146,12 @@ class Loop:
     ) -> None:
         for turn, result in zip(turns, written, strict=True):
             if isinstance(result, Stale):
-                continue  # somebody wrote it meanwhile: the next tick reads what they wrote
+                continue  # somebody wrote it meanwhile, or nobody can: the next tick goes by what is written then
             self._run_hooks(turn)
-        records = _with_new_stables(records, turns, written)
         for name, lever in self._levers.items():
             settings, needs = wanted(records, [held for held in current if held.rollout.lever == name])
             try:
-                lever.apply(settings, needs, now)
+                lever.apply(self._unwritten.lowered(settings, lever.applied), needs, now)
             except Unreachable as error:
                 self._log.warning("lever_unreachable", lever=name, problem=error.what, mend=error.mend)
 

@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from tidegate.core.errors import Conflict, NotFound, Refused, Stale
+from tidegate.core.errors import Conflict, NotFound, Refused, Stale, TidegateError
 from tidegate.core.harm import Harm
 from tidegate.core.intervention import abort, pause, promote, resume, supersede
 from tidegate.core.plan import IfFiring, OnConflict, Plan, PlanFile
 from tidegate.core.rollout import Phase, Rollout
 from tidegate.core.service import Service, Tasks, same_listener
 from tidegate.engine.teller import letters_of, write_letters
+from tidegate.engine.unwritten import Unwritten
 from tidegate.engine.watcher import Watcher
 from tidegate.ports import Change, Held, Lever, Router, Runtime, ServiceRecord, Start, Store, Told, VersionRecord
 
@@ -37,6 +38,7 @@ class Orders:
         runtime: Runtime,
         router: Router,
         watcher: Watcher,
+        unwritten: Unwritten,
         clock: Callable[[], datetime],
         salt: Callable[[], str],
         poke: Callable[[], None],
@@ -46,6 +48,7 @@ class Orders:
         self._runtime = runtime
         self._router = router
         self._watcher = watcher
+        self._unwritten = unwritten
         self._clock = clock
         self._salt = salt
         self._poke = poke
@@ -291,11 +294,20 @@ class Orders:
             stable = after.candidate if after.phase is Phase.COMPLETED else None
             letters = letters_of(held.rollout, after, held.harm, record.file.on)
             change = Change(held, after, held.harm, told=told, letters=letters, stable=stable)
-            written = self._store.commit([change], self._clock())
-            if isinstance(written[0], Held):
+            if isinstance(self._write(change), Held):
                 self._poke()
                 return after
         raise Stale(service)
+
+    def _write(self, change: Change) -> Held | Stale:
+        """Also when nothing can be written it goes back, if that is what a person wants."""
+        now = self._clock()
+        try:
+            return self._store.commit([change], now, hurry=change.rollout.phase is Phase.ROLLING_BACK)[0]
+        except TidegateError as error:
+            if (kept := self._unwritten.keep(change, error, now)) is None:
+                raise
+            return kept
 
     # --- Looking up ---------------------------------------------------------------------------------------------------
 
@@ -310,13 +322,13 @@ class Orders:
         found = self._store.history(service, 1)
         if not found:
             raise NotFound(f"{service} has no rollout.", f"Start one: tidegate deploy -f {service}.yaml --version VERSION.")
-        return found[0]
+        return self._unwritten.over(found[0])
 
     def _going(self, service: str) -> Held | None:
         """The newest rollout in flight."""
         for held in self._store.history(service, 10, open_only=True):
             if held.rollout.in_flight:
-                return held
+                return self._unwritten.over(held)
         return None
 
 

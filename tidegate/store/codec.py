@@ -58,7 +58,7 @@ def read_version(row: RowMapping) -> VersionRecord:
 
 def write_told(told: Told, at: datetime) -> dict[str, Any]:
     return {
-        "at": write_time(at),
+        "at": write_time(told.at or at),
         "actor": told.actor[:200],
         "kind": told.kind,
         "subject": told.subject,

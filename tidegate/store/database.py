@@ -5,11 +5,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from tidegate.core.errors import Conflict, Refused, TidegateError, Unreachable
@@ -18,6 +21,10 @@ HEAD = "0001"
 """The schema that this version speaks: the newest file in migrations/versions/."""
 
 BUSY_SECONDS = 5
+"""How long a person's order waits while somebody else writes."""
+
+HURRY_SECONDS = 0.5
+"""How long the loop waits: it comes again at the next tick, and a rollback waits for it."""
 
 
 def open_database(url: str) -> Engine:
@@ -33,14 +40,29 @@ def open_database(url: str) -> Engine:
 
 
 def _connect(url: str) -> Engine:
-    sqlite = make_url(url).get_backend_name() == "sqlite"
-    if not sqlite:
-        return create_engine(url, pool_pre_ping=True)
-    patience = {} if "timeout" in make_url(url).query else {"timeout": BUSY_SECONDS}
-    engine = create_engine(url, connect_args={**patience, "check_same_thread": False})
+    made = make_url(url)
+    if made.get_backend_name() != "sqlite":
+        patience = {name: value for name, value in _SERVER.items() if name not in made.query}
+        engine = create_engine(url, pool_pre_ping=True, pool_timeout=5, connect_args=patience)
+        event.listen(engine, "connect", _prepare_server)
+        return engine
+    busy = float(str(made.query.get("timeout", BUSY_SECONDS)))
+    # Each waits for the database and not for another's connection; there are no more of them than threads.
+    engine = create_engine(url, max_overflow=-1, connect_args={"timeout": busy, "check_same_thread": False})
     event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
+    event.listen(engine, "begin", partial(_begin_sqlite, busy))
     return engine
+
+
+# A server that is not there any more must not hold the loop for longer than a lease.
+_SERVER = {"connect_timeout": 3, "tcp_user_timeout": 5000}
+
+
+def _prepare_server(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    cursor.execute("SET lock_timeout = '2s'; SET statement_timeout = '5s'")
+    cursor.close()
+    connection.commit()
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:
@@ -49,9 +71,15 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: ConnectionPoolEntry
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _begin_sqlite(connection: Connection) -> None:
+def _begin_sqlite(patience: float, connection: Connection) -> None:
+    options = connection.get_execution_options()
+    writes, hurry = options.get("writing", False), options.get("hurry", False)
+    # Whoever reads waits for nobody, but for one who has the database to himself.
+    wanted = min(patience, HURRY_SECONDS) if hurry or not writes else patience
+    if connection.info.get("patience", patience) != wanted:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={round(wanted * 1000)}")
+        connection.info["patience"] = wanted
     # A transaction that reads first and writes later cannot be upgraded when somebody else wrote between: lock at once.
-    writes = connection.get_execution_options().get("writing", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
@@ -62,9 +90,10 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
+def writing(engine: Engine, *, hurry: bool = False) -> Iterator[Connection]:
     """One transaction: all of it, or nothing."""
-    with mapped(engine), engine.connect().execution_options(writing=True) as connection, connection.begin():
+    options = {"writing": True, "hurry": hurry}
+    with mapped(engine), engine.connect().execution_options(**options) as connection, connection.begin():
         yield connection
 
 
@@ -77,6 +106,8 @@ def mapped(engine: Engine) -> Iterator[None]:
         raise Conflict("Somebody else wrote the same at the same moment.", "Look at what is there now, and repeat.") from error
     except DBAPIError as error:
         raise _explain(error, _name(engine)) from error
+    except NoConnection as error:
+        raise Unreachable(f"All connections to the database {_name(engine)} are in use.") from error
 
 
 def _name(engine: Engine) -> str:
@@ -87,7 +118,7 @@ def _explain(error: DBAPIError, name: str) -> TidegateError:
     said = str(error.orig).splitlines()[0] if str(error.orig) else type(error.orig).__name__
     if "database or disk is full" in said or "disk I/O error" in said:
         return Unreachable(f"The database {name} cannot be written: {said}.", "Free some disk space; it goes on by itself.")
-    if "locked" in said or "busy" in said:
+    if any(word in said for word in ("locked", "busy", "lock timeout")):
         return Unreachable(
             f"The database {name} was locked by another process for too long.",
             "End whoever holds it (a backup? sqlite3?); it goes on by itself.",
@@ -119,6 +150,8 @@ def _migrate(engine: Engine) -> None:
             "Install that version again, or put back a backup from before it.",
         )
     with writing(engine) as connection:
+        if engine.dialect.name != "sqlite":
+            connection.execute(text("SET LOCAL statement_timeout = 0"))  # this takes its time
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

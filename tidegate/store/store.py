@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, RowMapping, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from tidegate.core.errors import Conflict, Stale
+from tidegate.core.errors import Conflict, Stale, TidegateError
 from tidegate.core.harm import Harm
 from tidegate.core.rollout import Phase, Rollout
 from tidegate.core.service import Service
@@ -30,6 +30,10 @@ class SqlStore:
         # Rollouts as they were read, by id: most ticks read what they wrote themselves.
         self._seen: dict[str, Held] = {}
         self._files: dict[str, tuple[str, ServiceRecord]] = {}
+
+    @property
+    def alone(self) -> bool:
+        return self._engine.dialect.name == "sqlite"  # a file of this machine, whose controller holds the lock of its home
 
     def close(self) -> None:
         self._engine.dispose()
@@ -108,11 +112,19 @@ class SqlStore:
             until = codec.write_time(now + lease)
             if all(row.owner == owner and fresh < row.lease_until <= until for row in rows):
                 return self._known(connection, [(row.id, row.revision) for row in rows])
-        return self._claim_anew(owner, codec.write_time(now), until)
+        try:
+            return self._claim_anew(owner, codec.write_time(now), until)
+        except TidegateError:
+            # Whoever takes one over writes his name: what was just read under ours is ours, whatever its lease says.
+            ours = [(row.id, row.revision) for row in rows if row.owner == owner]
+            if not ours:
+                raise
+            with reading(self._engine) as connection:
+                return self._known(connection, ours)
 
     def _claim_anew(self, owner: str, now: str, until: str) -> Sequence[Held]:
         free = rollouts.c.open & ((rollouts.c.owner == owner) | (rollouts.c.lease_until < now))
-        with writing(self._engine) as connection:
+        with writing(self._engine, hurry=True) as connection:
             connection.execute(update(rollouts).where(free).values(owner=owner, lease_until=until))
             rows = connection.execute(_OPEN).all()
             return self._known(connection, [(row.id, row.revision) for row in rows if row.owner == owner])
@@ -132,8 +144,8 @@ class SqlStore:
             row = connection.execute(select(rollouts).where(rollouts.c.id == rollout)).mappings().first()
             return codec.read_held(row) if row else None
 
-    def commit(self, changes: Sequence[Change], now: datetime) -> Sequence[Held | Stale]:
-        with writing(self._engine) as connection:
+    def commit(self, changes: Sequence[Change], now: datetime, *, hurry: bool = False) -> Sequence[Held | Stale]:
+        with writing(self._engine, hurry=hurry) as connection:
             written = _write(connection, changes, now)
         for held in written:
             if isinstance(held, Held) and held.rollout.id in self._seen:
