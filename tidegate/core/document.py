@@ -26,20 +26,24 @@ class Document(BaseModel):
 D = TypeVar("D", bound=Document)
 
 
-def read(kind: type[D], content: object, what: str) -> D:
-    """Reads `content` as this kind of document. `what` names it in the error: `web.yaml`, `the plan`."""
+def read(kind: type[D], content: object, what: str, at: str = "") -> D:
+    """Reads `content` as this kind of document. `what` names it in the error: `web.yaml`, `the plan`.
+
+    `at` is its place where it is a part of another document, as `flags.checkout`.
+    """
     if isinstance(content, str) and kind.takes_sentences:
-        return _validated(kind, content, what)
+        return _validated(kind, content, what, at)
     if not isinstance(content, Mapping):
-        raise Invalid(f"{what} is {_kind_of(content)}, not a mapping of keys.", kind.begin_with)
-    return _validated(kind, dict(content), what)
+        said = f"{what}: {at!r}" if at else what
+        raise Invalid(f"{said} is {_kind_of(content)}, not a mapping of keys.", kind.begin_with, at)
+    return _validated(kind, dict(content), what, at)
 
 
-def _validated(kind: type[D], content: object, what: str) -> D:
+def _validated(kind: type[D], content: object, what: str, at: str) -> D:
     try:
         return kind.model_validate(content)
     except ValidationError as wrong:
-        raise _invalid(wrong, kind, what) from wrong
+        raise _invalid(wrong, kind, what, at) from wrong
 
 
 def _kind_of(content: object) -> str:
@@ -47,12 +51,12 @@ def _kind_of(content: object) -> str:
     return "empty" if content is None else names.get(type(content), f"a {type(content).__name__}")
 
 
-def _invalid(wrong: ValidationError, kind: type[BaseModel], what: str) -> Invalid:
+def _invalid(wrong: ValidationError, kind: type[BaseModel], what: str, at: str) -> Invalid:
     errors = wrong.errors(include_url=False, include_input=False)
     # A misspelt key explains the one that is missing, and a wrong item why its list is too short.
     first = next((error for error in errors if error["type"] == "extra_forbidden"), errors[0])
     others = sum(error["loc"] != first["loc"][: len(error["loc"])] for error in errors)
-    where = _say_place(first["loc"])
+    where = _join(at, _say_place(first["loc"]))
     more = f" ({others} more)" if others else ""
     match first["type"]:
         case "extra_forbidden":
@@ -69,6 +73,10 @@ def _invalid(wrong: ValidationError, kind: type[BaseModel], what: str) -> Invali
                 "Correct this value; the schema is printed by: tidegate schema.",
                 where,
             )
+
+
+def _join(at: str, place: str) -> str:
+    return f"{at}.{place}" if at and place and not place.startswith("[") else at + place
 
 
 def _say_place(loc: tuple[int | str, ...]) -> str:
