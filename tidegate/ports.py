@@ -319,6 +319,12 @@ class Store(Protocol):
     def remove(self, service: str, now: datetime, told: Sequence[Told]) -> None:
         """Forgets the service and its versions, and what its ended rollouts owe; history stays."""
 
+    def memories(self) -> Mapping[str, str]:
+        """What was remembered of each service."""
+
+    def remember(self, memories: Mapping[str, str], now: datetime) -> None:
+        """Writes what is remembered of these services; of one that is gone nothing is."""
+
     def begin(self, start: Start, now: datetime) -> Held:
         """Starts a rollout. Raises Conflict when another one goes forward, Stale when the superseded one was written."""
 

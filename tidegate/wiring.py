@@ -68,7 +68,7 @@ def build(settings: Settings) -> House:
     pushed = PushedMetrics()
     scraper = ScrapedMetrics()
     gauges = Gauges(scraper=scraper, pushed=pushed, tasks=lever.tasks, version=catalog.known, clock=clock)
-    watcher = Watcher(lever=lever, gauges=gauges)
+    watcher = Watcher(lever=lever, gauges=gauges, tick=settings.tick)
     hooks = Hooks()
     unwritten = Unwritten()
     poked = threading.Event()

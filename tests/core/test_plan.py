@@ -189,7 +189,7 @@ def test_a_sentence_that_is_none_is_refused_shortly_and_soon(sentence: str) -> N
 
 LINEAR = {"linear": {"step": "10%", "every": "1m"}}
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
-    ({}, "a plan has one of all_at_once, linear, canary, exponential, steps, name; found none.", "Keep one of them."),
+    ({}, "a plan has one of all_at_once, linear, canary, exponential, adaptive, steps, name; found none.", "Keep one of them."),
     ({"all_at_once": False}, "found none.", "Keep one of them."),
     ({**LINEAR, "all_at_once": True}, "found all_at_once and linear.", "Keep one of them."),
     ({**LINEAR, "holdback": "100%"}, "a holdback of 100% releases nothing.", "Hold back less."),

@@ -13,6 +13,7 @@ from typing import Any
 from tidegate.api.app import ApiServices, Health, create_app
 from tidegate.api.serve import Serving, serve
 from tidegate.core.errors import Refused
+from tidegate.core.exposure import NONE, Exposure
 from tidegate.core.harm import Harm
 from tidegate.core.rollout import HookSeen, Phase, Rollout
 from tidegate.core.service import Service
@@ -62,6 +63,8 @@ class Shown:
     guards: tuple[GuardSeen, ...]
     figures: dict[str, Figures]
     served: float | None
+    allowed: Exposure = NONE
+    not_worse: bool = False
 
     @property
     def verdict(self) -> Verdict:
@@ -82,6 +85,13 @@ class SettableWatcher(Watcher):
 
     def look(self, *_: Any, **__: Any) -> None:
         pass
+
+    @property
+    def remembers(self) -> bool:
+        return True
+
+    def memories(self, now: datetime) -> dict[str, str]:
+        return {}
 
     def of(self, *_: Any, **__: Any) -> Any:
         return Shown(self.gate, self.guards, self.sides, self.served)

@@ -38,6 +38,8 @@ from tidegate.core.plug_in import PlugIn
 from tidegate.core.sample_ratio import SampleRatio
 
 _RATE_MEMORY = 10.0
+COLD = 5.0
+"""How much slower a candidate may be while it warms up before its requests in flight count as hanging."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -260,24 +262,28 @@ def _in_order(settings: Settings, limits: Array, shares: Array | float) -> Array
 
 
 def _look_for_overdue(state: State, tick: Tick) -> tuple[Overdue, Array]:
-    slowest = state.limits.edges[..., 0, -1]
-    limit = np.where(state.limits.known[..., 0], seconds_at(state.settings.shift.edges(slowest)[0]), UNKNOWN)
+    slowest, patience = state.limits.edges[..., 0, -1], np.where(tick.warm, 1.0, COLD)
+    limit = np.where(state.limits.known[..., 0], seconds_at(state.settings.shift.edges(slowest)[0]), UNKNOWN) * patience
     begun = np.stack([tick.candidate.begun, tick.baseline.begun], axis=-1)
     finished = np.stack([tick.candidate.finished, tick.baseline.finished], axis=-1)
-    return overdue.observe(state.overdue, begun, finished, tick.span, Usual(limit, state.limits.mean[..., 0]))
+    return overdue.observe(state.overdue, begun, finished, tick.span, Usual(limit, state.limits.mean[..., 0] * patience))
 
 
 def _outcomes(state: State, tick: Tick, grown: Array) -> tuple[Block, Point]:
-    """This tick's counts of every outcome, and how many of each side were far beyond the limits."""
+    """This tick's counts of every outcome, and how many of each side were far beyond the limits.
+
+    Overdue requests are slow ones. While the candidate warms up its slowness does not count, and so they are failed ones.
+    """
     sides, own = (tick.candidate, tick.baseline), state.limits.edges
     near, far = state.settings.shift.edges(own)
     slower = slower_than(np.stack([side.bins for side in sides])) * (state.limits.known & tick.warm[..., None])[..., None]
     late = _first_of(grown * tick.warm[..., None], own.shape[-2])
     edges = np.stack([np.concatenate([near, far], axis=-1), np.concatenate([own, far], axis=-1)])
     reached = at(slower, edges) + late
-    kept = [side.finished - side.repeats for side in sides]
+    hanging = np.moveaxis(grown * ~tick.warm[..., None], -1, 0)
+    kept = [side.finished - side.repeats + hangs for side, hangs in zip(sides, hanging, strict=True)]
     tried = np.stack([np.concatenate([n[..., None], side.tried], axis=-1) for n, side in zip(kept, sides, strict=True)])
-    failed = [side.failed - side.repeats for side in sides]
+    failed = [side.failed - side.repeats + hangs for side, hangs in zip(sides, hanging, strict=True)]
     bad = np.stack([np.concatenate([e[..., None], side.bad], axis=-1) for e, side in zip(failed, sides, strict=True)])
     n_c, n_b = _in_order(state.settings, np.broadcast_to(slower[..., :1] + late, reached[..., :LIMITS].shape), tried)
     e_c, e_b = _in_order(state.settings, reached[..., :LIMITS], bad)

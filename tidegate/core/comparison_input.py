@@ -54,7 +54,8 @@ class Counts:
 class Tick:
     """One look at both sides. `step` is the index of the plan's step; `exposure` the share (0..1) that was in force.
 
-    `warm`: whether all of the candidate's tasks are older than the warm-up. Before that its latency does not bet.
+    `warm`: whether all of the candidate's tasks are older than the warm-up. Before that its latency does not bet, unless it
+    hangs.
     """
 
     candidate: Counts

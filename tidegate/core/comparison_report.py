@@ -140,8 +140,15 @@ def _why(state: State, figures: tuple[Figure, ...]) -> str:
     return (
         f"{figure.name}: {figure.candidate_bad} of {figure.candidate_requests} requests "
         f"({_of(figure.candidate_bad, figure.candidate_requests)}) on the candidate{_than(state, index)}, {compared}; "
-        f"evidence {_exp(float(state.log_e)):,.0f}, limit {1 / state.settings.alpha:,.0f}"
+        f"evidence {say_evidence(_exp(float(state.log_e)))}, limit {1 / state.settings.alpha:,.0f}"
     )
+
+
+def say_evidence(evidence: float) -> str:
+    """`0.7`, `34`, `1,250`: what is far beyond every limit is not written out."""
+    if evidence >= 1e6:
+        return "over a million"
+    return f"{evidence:,.0f}" if evidence >= 10 else f"{evidence:.1f}"
 
 
 def _than(state: State, index: int) -> str:

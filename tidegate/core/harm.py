@@ -56,13 +56,14 @@ class Harm:
 
     counted: Counted = field(default_factory=Counted)  # since the rollout began
     most: Exposure = NONE  # the largest exposure that was applied
-    first: datetime | None = None  # first and last look that found a new failed attempt
+    first: datetime | None = None  # first and last look that found a new failed attempt, or more slow requests
     last: datetime | None = None
     detected: datetime | None = None  # when going back was decided
     stopped: datetime | None = None  # when exposure zero was seen
     epoch: str = ""  # of the router's counts
     mark: Counted = field(default_factory=Counted)  # what the router had counted when this epoch began for us
     before: Counted = field(default_factory=Counted)  # what was counted in earlier epochs
+    slow: int = 0  # about how many were slower than they would have been on the baseline, beyond what chance does
 
     @property
     def rate(self) -> float | None:
@@ -80,7 +81,7 @@ class Harm:
 
     @property
     def time_to_detect(self) -> timedelta | None:
-        """From the first failed attempt to the decision."""
+        """From the first failed attempt or slow request to the decision."""
         return self.detected - self.first if self.detected and self.first and self.detected >= self.first else None
 
     @property
@@ -99,6 +100,13 @@ def look_at(harm: Harm, *, epoch: str, counts: Counted, at: datetime) -> Harm:
     failing = counted.failed > harm.counted.failed
     first, last = (harm.first or at, at) if failing else (harm.first, harm.last)
     return replace(harm, counted=counted, first=first, last=last)
+
+
+def note_slow(harm: Harm, *, slow: int, at: datetime) -> Harm:
+    """The account after a look at how slow the candidate is."""
+    if slow > harm.slow:
+        harm = replace(harm, first=harm.first or at, last=at)
+    return replace(harm, slow=slow)
 
 
 def note_exposure(harm: Harm, *, applied: Exposure | None, going_back: bool, at: datetime) -> Harm:

@@ -82,7 +82,7 @@ class MetricSeries:
     def add(self, at: datetime, measured: Iterable[Measured], *, tasks: Sequence[str] = ()) -> MetricSeries:
         """A look that was answered, by these tasks. Looks come in the order of their times, measurements need not."""
         name = parse_metric_name(self.metric)
-        mine = _one_kind([one for one in measured if _is_of(one, name) and name.selects(one.labels)])
+        mine = _one_kind([one for one in measured if is_of(one, name) and name.selects(one.labels)])
         series = self._begun(at)
         number = series._period_of_look(at)
         series = series._put(number, series.buckets.get(number, Bucket()))
@@ -190,7 +190,8 @@ def _observed(bucket: Bucket, grown: Iterable[tuple[Measured, float]], part: flo
     return bucket.observed(count=count, total=total, bounds=bounds, part=part)
 
 
-def _is_of(one: Measured, name: MetricName) -> bool:
+def is_of(one: Measured, name: MetricName) -> bool:
+    """Whether this value is one of this metric, whatever its labels."""
     return name.name == (one.metric.rpartition("_")[0] if one.kind == Kind.HISTOGRAM else one.metric)
 
 

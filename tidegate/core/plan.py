@@ -7,7 +7,7 @@ AWS's predefined names are in `plan_names.py`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from itertools import pairwise
@@ -59,12 +59,21 @@ class Hook:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """This exposure, watched this long. `gate` names what a person must confirm before the step is left."""
+    """This exposure, watched this long. `gate` names what a person must confirm before the step is left.
+
+    `least`: it may be left after this long already, when the candidate is proven to be not worse; None: it may not.
+    """
 
     exposure: Exposure
     hold: timedelta = timedelta(0)
     gate: str = ""
     hook: Hook | None = None
+    least: timedelta | None = None
+
+    @property
+    def expected(self) -> timedelta:
+        """How long a healthy version stays here at least."""
+        return self.hold if self.least is None else self.least
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +91,11 @@ class Plan:
     keep_baseline: timedelta = timedelta(minutes=5)
     if_firing: IfFiring = IfFiring.REFUSE
     guarded: bool = True  # False for a way back by a person: guards must not send it forth again
+    harm: int | None = None  # how many requests may go wrong: the exposure grows inside of each step as evidence allows
 
     @property
     def duration(self) -> timedelta:
-        """How long a healthy rollout takes, without preparing and gates."""
+        """How long a healthy rollout takes at most, without preparing and gates."""
         return sum((step.hold for step in self.steps), timedelta(0))
 
     def check_grain(self, grain: Exposure) -> None:
@@ -114,6 +124,18 @@ class Exponential(Document):
 
     factor: Exposure = Exposure(1000)
     every: Duration
+
+
+class Adaptive(Document):
+    """The exposure grows as fast as the evidence allows, and never so far that more than `harm` requests should go wrong
+    before anybody can act. Steps of 10%, each left as soon as the candidate is proven to be not worse."""
+
+    harm: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = 10
+    """How many requests a bad version may harm."""
+    until: Exposure = FULL
+    """Evidence is gathered up to this exposure; then everybody is let in."""
+    no_faster_than: Duration = timedelta(minutes=2)
+    """The least time until everybody is let in. At most it takes five times as long."""
 
 
 class HookFile(Document):
@@ -149,7 +171,7 @@ class UnsureFile(Document):
         return blind
 
 
-_SHAPES = ("all_at_once", "linear", "canary", "exponential", "steps", "name")
+_SHAPES = ("all_at_once", "linear", "canary", "exponential", "adaptive", "steps", "name")
 
 
 def _or_a_sentence(schema: dict[str, Any]) -> None:
@@ -159,7 +181,7 @@ def _or_a_sentence(schema: dict[str, Any]) -> None:
 
 
 class PlanFile(Document):
-    """One of all_at_once, linear, canary, exponential, steps and name; the rest has defaults."""
+    """One of all_at_once, linear, canary, exponential, adaptive, steps and name; the rest has defaults."""
 
     model_config = ConfigDict(json_schema_extra=_or_a_sentence)
     takes_sentences = True
@@ -169,6 +191,7 @@ class PlanFile(Document):
     linear: Linear | None = None
     canary: Canary | None = None
     exponential: Exponential | None = None
+    adaptive: Adaptive | None = None
     steps: Annotated[tuple[StepFile, ...], Field(min_length=1, max_length=MOST_STEPS)] | None = None
     name: str | None = None
     """One of AWS's predefined names, as CodeDeployDefault.ECSLinear10PercentEvery1Minutes."""
@@ -237,6 +260,7 @@ class PlanFile(Document):
             rollback_drain=self.rollback_drain,
             keep_baseline=self.keep_baseline,
             if_firing=self.if_firing,
+            harm=self.adaptive.harm if self.adaptive is not None else None,
         )
 
     def _steps(self) -> list[Step]:
@@ -253,7 +277,7 @@ class PlanFile(Document):
         if not steps or steps[-1].exposure < most:
             steps.append(Step(most))
         last = steps[-1]
-        return [*steps[:-1], Step(last.exposure, last.hold + self._bake(), last.gate, last.hook)]
+        return [*steps[:-1], replace(last, hold=last.hold + self._bake(), least=None)]
 
     def _bake(self) -> timedelta:
         if self.bake is not None:
@@ -269,6 +293,8 @@ class PlanFile(Document):
             return [Step(self.canary.first, self.canary.hold), Step(FULL)]
         if self.exponential is not None:
             return _exponential(self.exponential.factor, self.exponential.every)
+        if self.adaptive is not None:
+            return _adaptive(self.adaptive)
         if self.steps is not None:
             return [
                 Step(s.exposure, s.hold, s.gate or "", Hook(s.hook.command, s.hook.timeout) if s.hook else None)
@@ -285,6 +311,8 @@ class PlanFile(Document):
             return f"canary {self.canary.first} hold {say_duration(self.canary.hold)}"
         if self.exponential is not None:
             return f"exponential {self.exponential.factor} every {say_duration(self.exponential.every)}"
+        if self.adaptive is not None:
+            return f"adaptive harm {self.adaptive.harm} over {say_duration(self.adaptive.no_faster_than)}"
         if self.steps is not None:
             return f"steps {', '.join(str(step.exposure) for step in self.steps[:8])}{', ...' if len(self.steps) > 8 else ''}"
         return NAMED[self.name.lower()].said if self.name else "all_at_once"
@@ -306,6 +334,21 @@ def _exponential(factor: Exposure, every: timedelta) -> list[Step]:
         steps.append(Step(Exposure(points), every))
         points *= 2
     return [*steps, Step(FULL)]
+
+
+ADAPTIVE_STEP = 1000
+PATIENTLY = 5
+"""How much longer than at least a step is held that proves nothing."""
+
+
+def _adaptive(adaptive: Adaptive) -> list[Step]:
+    _positive(adaptive.until, "adaptive.until")
+    _some_time(adaptive.no_faster_than, "adaptive.no_faster_than")
+    exposures = [*range(ADAPTIVE_STEP, min(adaptive.until, FULL - 1) + 1, ADAPTIVE_STEP)]
+    if adaptive.until < FULL and adaptive.until not in exposures:
+        exposures.append(adaptive.until)
+    least = adaptive.no_faster_than / len(exposures)
+    return [*(Step(Exposure(points), PATIENTLY * least, least=least) for points in exposures), Step(FULL)]
 
 
 def _check_growth(shape: list[Step]) -> None:
@@ -332,6 +375,7 @@ def _wrong(what: str, mend: str) -> ValueError:
 
 
 _LONGEST_SENTENCE = 200
+_ADAPTIVELY = re.compile(r"adaptive(?: harm (?P<harm>\d{1,7}))?(?: over (?P<span>\S+))?")
 _SENTENCES = (
     (r"linear (?P<share>\S+%) every (?P<span>\S+)", "linear", "step", "every"),
     (r"canary (?P<share>\S+%) (?:hold|for) (?P<span>\S+)", "canary", "first", "hold"),
@@ -340,20 +384,25 @@ _SENTENCES = (
 
 
 def parse_plan_sentence(text: str) -> dict[str, Any]:
-    """Reads `linear 10% every 1m`, `canary 10% hold 5m`, `exponential 10% every 1m`, `all_at_once` or a predefined name;
-    each may end with `bake 5m`."""
+    """Reads `linear 10% every 1m`, `canary 10% hold 5m`, `exponential 10% every 1m`, `adaptive harm 10 over 2m`, `all_at_once`
+    or a predefined name; each may end with `bake 5m`."""
     shape, _, bake = " ".join(text[:_LONGEST_SENTENCE].split()).partition(" bake ")
     rest: dict[str, Any] = {"bake": parse_duration(bake)} if bake else {}
     if shape == "all_at_once":
         return {"all_at_once": True, **rest}
     if shape.lower() in NAMED:
         return {"name": shape, **rest}
+    if found := _ADAPTIVELY.fullmatch(shape):
+        harm = {"harm": int(found["harm"])} if found["harm"] else {}
+        least = {"no_faster_than": parse_duration(found["span"])} if found["span"] else {}
+        return {"adaptive": {**harm, **least}, **rest}
     for pattern, kind, share, span in _SENTENCES:
         if found := re.fullmatch(pattern, shape):
             return {kind: {share: parse_share(found["share"]), span: parse_duration(found["span"])}, **rest}
     raise Invalid(
         f"{quote(text)} is no plan.",
-        "Write linear 10% every 1m, canary 10% hold 5m, exponential 10% every 1m, all_at_once or a predefined name.",
+        "Write linear 10% every 1m, canary 10% hold 5m, exponential 10% every 1m, adaptive harm 10 over 2m, all_at_once or a "
+        "predefined name.",
     )
 
 

@@ -1,7 +1,7 @@
 """The rules of a rollout. The engine calls `decide` at every tick; nothing else changes a phase.
 
 1.  Before the end, a bad verdict, an abort or a passed deadline leads to rolling_back, from every phase.
-2.  Wanted exposure is computed from phase and step. Inside a rollout it grows or holds; it falls only to zero.
+2.  Wanted exposure is computed from phase, step and evidence. Inside a rollout it grows or holds; it falls only to zero.
 3.  The hold begins when the exposure is *seen* applied, not when it was asked for.
 4.  Only watched time counts: a controller that was down for an hour adds at most one gap.
 5.  Cannot see is not fine: while blind the clock stops, and after `patience` the plan decides. Blind is also who does
@@ -24,7 +24,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from tidegate.core.duration import say_duration
+from tidegate.core.duration import say_duration, say_roughly
 from tidegate.core.exposure import NONE, Exposure
 from tidegate.core.plan import Hook, Plan, Step, Unsure
 from tidegate.core.setting import UNSEEN, Applied, Setting
@@ -75,6 +75,7 @@ class Rollout:
     lever: str = "traffic"
     phase: Phase = Phase.PREPARING
     step: int = 0
+    allowed: Exposure = NONE  # the most that the evidence has allowed so far, for plans that go by it
     watched: timedelta = timedelta(0)  # of this step, with the exposure seen and a verdict to be had
     elapsed: timedelta = timedelta(0)  # against the deadline: pauses and gates do not count
     blind: timedelta | None = None  # since the first look that did not see everything; None while all is seen
@@ -113,7 +114,11 @@ class Rollout:
 
     @property
     def wanted(self) -> Exposure:
-        return self.now_at.exposure if self.now_at else NONE
+        step = self.now_at
+        if step is None:
+            return NONE
+        is_last = self.step + 1 == len(self.plan.steps)
+        return step.exposure if self.plan.harm is None or is_last else min(step.exposure, self.allowed)
 
     @property
     def loser(self) -> str:
@@ -183,6 +188,8 @@ class Seen:
     applied: Applied = UNSEEN
     candidate: Readiness = Readiness(Ready.YES)
     verdict: Verdict = GOOD
+    allowed: Exposure = NONE  # what the evidence allows to let in now
+    not_worse: bool = False  # the candidate is proven to be not worse in this step
     hook: HookSeen | None = None
     loser_gone: bool = False
     loser_needed: bool = False  # by another rollout, or because it is the stable version again
@@ -321,7 +328,7 @@ def _preparing(rollout: Rollout, seen: Seen, unseen: str, now: datetime) -> Roll
         return _paused(rollout)
     if rollout.first:
         return complete(rollout, now, "the first version: there is nothing to protect")
-    return shift_to(rollout, 0, f"{rollout.candidate} is healthy")
+    return shift_to(_allowed(rollout, seen), 0, f"{rollout.candidate} is healthy")
 
 
 def _shifting(rollout: Rollout, seen: Seen) -> Rollout:
@@ -356,22 +363,47 @@ def _wait_for_sight(rollout: Rollout, kind: str, unseen: str) -> Rollout:
 def _advance(rollout: Rollout, seen: Seen, now: datetime) -> Rollout:
     """Leaves the step when it was watched long enough, its verdict is good, its hook passed and nobody has to agree."""
     step = rollout.plan.steps[rollout.step]
+    before, rollout = rollout.wanted, _allowed(rollout, seen)
+    if rollout.wanted > before:
+        why = f"to {rollout.wanted}: the evidence allows it, on the way to {step.exposure}"
+        return _decided(replace(rollout, phase=Phase.SHIFTING), "grow", why)
+    proven = _is_proven(rollout, seen, step)
     # Also a step without a hold is looked at once, after the look that saw its exposure.
-    if rollout.watched < step.hold or not rollout.watched:
+    if (rollout.watched < step.hold and not proven) or not rollout.watched:
         return _decided(rollout, "watch", f"{rollout.wanted} is applied")
     if not rollout.judged:
-        rollout = _judge(rollout, seen, step)
+        rollout = replace(rollout, judged=True) if proven else _judge(rollout, seen, step)
     if not rollout.judged:
         return rollout
     if step.hook and not rollout.hook_passed:
         return _decided(rollout, "hook", f"the hook of step {rollout.step + 1} has not ended yet")
     if step.gate:
         return _decided(replace(rollout, waiting=step.gate), "wait", step.gate)
-    how = "without enough data to verify it" if rollout.step in rollout.unverified else "good"
-    why = f"{rollout.wanted} was watched for {say_duration(step.hold)}: {how}"
+    why = _how_it_went(rollout, step, proven=proven)
     if rollout.step + 1 == len(rollout.plan.steps):
         return complete(rollout, now, why)
     return shift_to(rollout, rollout.step + 1, why)
+
+
+def _allowed(rollout: Rollout, seen: Seen) -> Rollout:
+    """What was allowed once stays allowed. Growth by less than a tenth waits: each is a change for users."""
+    if rollout.plan.harm is None:
+        return rollout
+    step = rollout.plan.steps[rollout.step]
+    worth_it = min(step.exposure, rollout.allowed + max(1, rollout.allowed // 10))
+    return replace(rollout, allowed=seen.allowed) if seen.allowed >= worth_it and seen.allowed > rollout.allowed else rollout
+
+
+def _is_proven(rollout: Rollout, seen: Seen, step: Step) -> bool:
+    """Whether this step may end early: all of its users are there, and they are not worse off."""
+    return step.least is not None and rollout.watched >= step.least and seen.not_worse and rollout.wanted == step.exposure
+
+
+def _how_it_went(rollout: Rollout, step: Step, *, proven: bool) -> str:
+    if proven:
+        return f"{rollout.wanted} was watched for {say_roughly(rollout.watched)}: not worse than the baseline"
+    how = "without enough data to verify it" if rollout.step in rollout.unverified else "good"
+    return f"{rollout.wanted} was watched for {say_duration(step.hold)}: {how}"
 
 
 def _judge(rollout: Rollout, seen: Seen, step: Step) -> Rollout:

@@ -23,6 +23,7 @@ from pydantic import (
 
 from tidegate.core.alarm import AlarmFile
 from tidegate.core.alarm_set import check_alarms
+from tidegate.core.compare_file import CompareFile
 from tidegate.core.document import Document
 from tidegate.core.duration import Duration
 from tidegate.core.errors import Invalid, quote
@@ -256,6 +257,7 @@ class Service(Document):
     tasks: Tasks
     plan: PlanFile = PlanFile.default()
     alarms: tuple[AlarmFile, ...] = ()
+    compare: CompareFile = CompareFile()
     on: tuple[On, ...] = ()
 
     @field_validator("on", mode="before")
@@ -269,6 +271,20 @@ class Service(Document):
         tasks = info.data.get("tasks")
         check_alarms(alarms, scraped=tasks is None or tasks.metrics is not None)
         return alarms
+
+    @model_validator(mode="after")
+    def _compares_what_it_can(self) -> Service:
+        for own in self.compare.metrics:
+            if self.tasks.metrics is None and any(metric.startswith("tasks:") for metric in own.asked):
+                raise ValueError(
+                    f"compare asks for {own.asked[0]}, and the tasks do not say where they show metrics.\nAdd tasks.metrics, "
+                    "as /metrics."
+                )
+        try:
+            check_plan(self.plan, self.compare)
+        except Invalid as wrong:
+            raise ValueError(str(wrong)) from wrong
+        return self
 
     @model_validator(mode="after")
     def _force_is_apart(self) -> Service:
@@ -289,6 +305,16 @@ class Service(Document):
 
 def _beside(directory: str, path: str) -> str:
     return posixpath.normpath(posixpath.join(directory, path))
+
+
+def check_plan(plan: PlanFile, compare: CompareFile) -> None:
+    """Raises Invalid for a plan that goes by evidence where nothing is compared."""
+    if plan.adaptive is not None and not (compare.is_on and compare.rollback):
+        raise Invalid(
+            "an adaptive plan goes by the evidence of a comparison, and none is made that may roll back.",
+            "Take out `compare`, or choose another plan, as linear 10% every 1m.",
+            "plan.adaptive",
+        )
 
 
 def same_listener(one: Service, other: Service) -> None:

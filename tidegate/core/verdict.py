@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -60,6 +61,7 @@ class TaskHealth:
     healthy: int
     hurt: int = 0  # were healthy and are not any more, or gave up
     why: str = ""
+    youngest: datetime | None = None  # when its youngest task was started; None when nobody knows
 
     @property
     def sound(self) -> bool:

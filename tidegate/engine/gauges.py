@@ -14,7 +14,7 @@ from typing import Protocol
 import structlog
 
 from tidegate.core.errors import Unreachable
-from tidegate.core.metric_name import Source
+from tidegate.core.metric_name import Source, parse_metric_name
 from tidegate.core.service import Service
 from tidegate.engine.alarm_book import Scraped
 from tidegate.ports import Asked, Measured, Measurement, MetricSource, Task, TaskState
@@ -67,7 +67,7 @@ class Gauges:
         self._tasks = tasks
         self._version = version
         self._clock = clock
-        self._wanted: Mapping[str, frozenset[str]] = {}  # service -> names that its alarms ask of tasks
+        self._wanted: Mapping[str, frozenset[str]] = {}  # service -> names that its guards ask of tasks
         self._last: _Look | None = None
         self._taken: _Look | None = None
         self._came: tuple[Measurement, ...] = ()
@@ -123,4 +123,5 @@ class Gauges:
 
 def _names(file: Service) -> frozenset[str]:
     metrics = [alarm.metric_name for alarm in file.alarms if alarm.metric is not None]
+    metrics += [parse_metric_name(asked) for asked in file.compare.asked]
     return frozenset(metric.name for metric in metrics if metric.source is Source.TASKS)

@@ -73,6 +73,8 @@ class Loop:
         claimed = self._unwritten.claimed(read.held)
         for lever in self._levers.values():
             lever.look(now)
+        if not self._watcher.remembers:
+            self._watcher.recall(self._store.memories(), now)
         self._watcher.look(list(read.records.values()), claimed, now)
         turns = [self._turn(held, read.records, claimed, now) for held in _heads(claimed)]
         written = self._write(turns, now)
@@ -80,6 +82,8 @@ class Loop:
         current = _merge(claimed, [held for held in written if isinstance(held, Held)])
         self._last = read if self.problem else replace(read, records=records, held=current)
         self._act(turns, written, records, current, now)
+        if not self.problem:
+            self._remember(now)
         return not self.problem and any(_is_moving(held) for held in current)
 
     @property
@@ -119,7 +123,7 @@ class Loop:
         record = records.get(after.subject)
         letters = letters_of(held.rollout, after, harm, record.file.on if record else ())
         completed = after.phase is Phase.COMPLETED and held.rollout.phase is not Phase.COMPLETED
-        watch = self._watcher.saved(held, now)
+        watch = self._watcher.saved(held, after, now)
         stable = after.candidate if completed else None
         change = Change(held, after, harm, watch=watch, told=told, letters=letters, stable=stable)
         return Turn(change, tuple(action for action in actions if isinstance(action, RunHook)))
@@ -131,6 +135,8 @@ class Loop:
             applied=lever.applied(rollout.subject),
             candidate=lever.readiness(rollout.subject, rollout.candidate),
             verdict=combine(look.gate, look.guards) if judged else GOOD,
+            allowed=look.allowed,
+            not_worse=look.not_worse,
             hook=self._hooks.seen(rollout.id, rollout.step),
             loser_gone=bool(rollout.loser) and lever.gone(rollout.subject, rollout.loser),
             loser_needed=_is_needed(rollout.loser, held, records.get(rollout.subject), claimed),
@@ -154,6 +160,14 @@ class Loop:
                 lever.apply(self._unwritten.lowered(settings, lever.applied), needs, now)
             except Unreachable as error:
                 self._log.warning("lever_unreachable", lever=name, problem=error.what, mend=error.mend)
+
+    def _remember(self, now: datetime) -> None:
+        """What services were like is worth less than a tick: what cannot be written now is written in a minute."""
+        try:
+            if memories := self._watcher.memories(now):
+                self._store.remember(memories, now)
+        except Unreachable as error:
+            self._log.warning("history_unwritten", problem=error.what, mend=error.mend)
 
     def _run_hooks(self, turn: Turn) -> None:
         rollout = turn.change.rollout

@@ -13,7 +13,7 @@ from tidegate.core.harm import Harm
 from tidegate.core.intervention import abort, pause, promote, resume, supersede
 from tidegate.core.plan import IfFiring, OnConflict, Plan, PlanFile
 from tidegate.core.rollout import Phase, Rollout
-from tidegate.core.service import Service, Tasks, same_listener
+from tidegate.core.service import Service, Tasks, check_plan, same_listener
 from tidegate.engine.teller import letters_of, write_letters
 from tidegate.engine.unwritten import Unwritten
 from tidegate.engine.watcher import Watcher
@@ -135,6 +135,7 @@ class Orders:
         if found := self._already(file.service, version, record):
             return found
         chosen = plan or file.plan
+        check_plan(chosen, file.compare)
         resolved = chosen.resolve()
         superseded = self._make_way(file.service, version, chosen, by)
         self.check(file, version)

@@ -88,6 +88,7 @@ class TrafficLever:
             healthy=sum(task.state is TaskState.HEALTHY for task in tasks),
             hurt=len(hurt),
             why=f"{hurt[0].id}: {hurt[0].why or hurt[0].state.value}" if hurt else "",
+            youngest=max((task.started for task in tasks if task.started is not None), default=None),
         )
 
     def gone(self, subject: str, version: str) -> bool:

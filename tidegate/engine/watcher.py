@@ -1,11 +1,13 @@
 """The watcher turns what was counted into guards, figures and harm: once a tick, for everything.
 
 It keeps a book of figures for each service (for alarms before a start, and for people) and one for each rollout in flight
-(so that a rollout is judged by its own time only). What it holds is replaced, never changed: other threads may read it.
+(so that a rollout is judged by its own time only); with the latter the comparison of its two sides. It remembers what each
+service was like during the last day. What it holds is replaced, never changed: other threads may read it.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -15,7 +17,8 @@ from tidegate.core.alarm import AlarmFile, Of
 from tidegate.core.alarm_state import AlarmSeen, AlarmState, Datapoint
 from tidegate.core.counts import Counts, counts
 from tidegate.core.errors import Refused
-from tidegate.core.harm import Counted, Harm, look_at, note_exposure
+from tidegate.core.exposure import NONE, Exposure
+from tidegate.core.harm import Counted, Harm, look_at, note_exposure, note_slow
 from tidegate.core.metric_name import Source, refuse_unknown
 from tidegate.core.plan import IfFiring
 from tidegate.core.rollout import Phase, Rollout
@@ -25,7 +28,9 @@ from tidegate.core.setting import Applied
 from tidegate.core.tally import NOTHING
 from tidegate.core.verdict import GOOD, GuardSeen, TaskHealth, Verdict, combine, hard_gate
 from tidegate.engine.alarm_book import AlarmBook, Glimpse, Scraped
+from tidegate.engine.comparing import NAME, Comparing, Moment, Sides, nothing_to_compare
 from tidegate.engine.recent import Recent, figures_of
+from tidegate.engine.remembering import Remembering, Stood
 from tidegate.engine.view import Figures
 from tidegate.ports import Held, Measurement, RouterReading, ServiceReading, ServiceRecord, Slot
 
@@ -38,6 +43,11 @@ class Seeing(Protocol):
 
     @property
     def reading(self) -> RouterReading | None: ...
+
+    @property
+    def grain(self) -> Exposure: ...
+
+    def applied(self, subject: str) -> Applied: ...
 
     def health(self, subject: str, version: str) -> TaskHealth | None: ...
 
@@ -66,6 +76,11 @@ class Look:
     guards: tuple[GuardSeen, ...]
     baseline: Recent = field(default_factory=Recent)
     candidate: Recent = field(default_factory=Recent)
+    allowed: Exposure = NONE
+    """What the harm budget of an adaptive plan allows to let in now."""
+    not_worse: bool = False
+    slow: int | None = None
+    """Requests of the candidate that were slower than they would have been on the baseline; None when nothing is compared."""
 
     @property
     def figures(self) -> Mapping[str, Figures]:
@@ -92,6 +107,8 @@ class _Watched:
     judged: tuple[Sequence[AlarmFile], Mapping[str, tuple[Datapoint, ...]]] | None = None  # by what `seen` was judged
     saved: datetime | None = None
     recent: dict[tuple[Slot, str], Recent] = field(default_factory=dict)
+    comparing: Comparing | None = None  # of a rollout
+    remembering: Remembering = field(default_factory=Remembering)  # of a service
 
     def judge(self, alarms: Sequence[AlarmFile]) -> None:
         """Anew only when there is something new: most ticks end no period."""
@@ -100,15 +117,29 @@ class _Watched:
             self.book, self.seen = self.book.judge(alarms, basis[1])
             self.judged = basis
 
+    def to_json(self) -> str:
+        """Of a rollout, so that a restarted controller goes on with it."""
+        comparing = self.comparing.dump() if self.comparing else None
+        return json.dumps({"book": self.book.to_json(), "comparing": comparing}, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> _Watched:
+        """Raises ValueError for what `to_json` did not write."""
+        content = json.loads(text)
+        comparing = content["comparing"]
+        return cls(AlarmBook.from_json(content["book"]), comparing=Comparing.load(comparing) if comparing else None)
+
 
 class Watcher:
-    def __init__(self, *, lever: Seeing, gauges: Gauges) -> None:
+    def __init__(self, *, lever: Seeing, gauges: Gauges, tick: timedelta = timedelta(seconds=1)) -> None:
         self._lever = lever
         self._gauges = gauges
+        self._tick = tick
         self._services: dict[str, _Watched] = {}
         self._rollouts: dict[str, _Watched] = {}
         self._looks: dict[str, Look] = {}
         self._youngest: Mapping[str, str] = {}  # the last rollout of each subject
+        self._remembers = False
 
     # --- once a tick --------------------------------------------------------------------------------------------------
 
@@ -138,6 +169,10 @@ class Watcher:
         if judge:
             watched.judge(record.file.alarms)
         self._add_recent(watched, name, now)
+        sides = self._sides(name, "", record.stable)
+        if sides is not None and record.stable:
+            stood = Stood(sides.epoch, record.stable, sides.baseline, now)
+            watched.remembering = watched.remembering.look(stood)
 
     def _look_at_rollout(self, rollout: Rollout, file: Service, now: datetime) -> Look:
         watched, subject = self._rollouts[rollout.id], rollout.subject
@@ -151,13 +186,81 @@ class Watcher:
         gate = hard_gate(
             candidate=candidate, baseline=baseline, ejected_hard=reading.ejected_hard, ejected_soft=reading.ejected_soft
         )
-        guards = tuple(_guard(alarm, watched, rollout) for alarm in file.alarms)
+        alarms = tuple(_guard(alarm, watched, rollout) for alarm in file.alarms)
+        comparison = self._compare(watched, rollout, file, candidate, now)
+        comparing, harm = watched.comparing, rollout.plan.harm
         return Look(
             gate,
-            guards,
+            alarms if comparison is None else (*alarms, comparison),
             baseline=watched.recent.get((Slot.STABLE, rollout.baseline), Recent()),
             candidate=watched.recent.get((Slot.CANDIDATE, rollout.candidate), Recent()),
+            allowed=comparing.allowed(harm, self._tick, self._lever.grain) if comparing and harm else NONE,
+            not_worse=comparing is not None and harm is not None and comparing.not_worse,
+            slow=comparing.slow if comparing else None,
         )
+
+    # --- comparing ----------------------------------------------------------------------------------------------------
+
+    def _compare(
+        self, watched: _Watched, rollout: Rollout, file: Service, health: TaskHealth | None, now: datetime
+    ) -> GuardSeen | None:
+        """One tick of the comparison; None when nothing is compared."""
+        compare = file.compare
+        if not compare.is_on or rollout.first or not rollout.plan.guarded:
+            watched.comparing = None
+            return None
+        sides = self._sides(rollout.subject, rollout.candidate, rollout.baseline)
+        exposure = self._lever.applied(rollout.subject).exposure
+        if sides is None or exposure is None:
+            return GuardSeen(NAME, "blind", why="the router does not answer", query=compare.said, rollback=compare.rollback)
+        if watched.comparing is None:
+            history = self._services[rollout.subject].remembering.history
+            watched.comparing = Comparing.begin(compare, history, rollout.plan, tick=self._tick, at=now, mark=sides)
+        if exposure == NONE:
+            rate = figures_of(list(self._services[rollout.subject].recent.values())).per_second or 0.0
+            watched.comparing = watched.comparing.waiting(sides, now, rate)
+        else:
+            age = now - ((health.youngest if health else None) or watched.comparing.begun)
+            moment = Moment(now, sides, exposure, rollout.step, warm=age >= compare.warmup)
+            versions = (rollout.candidate, rollout.baseline)
+            watched.comparing = watched.comparing.with_own(compare, self._gauges, rollout.subject)
+            watched.comparing = watched.comparing.look(moment, compare, versions, least=self._tick / 2)
+        if exposure == NONE or rollout.phase not in (Phase.SHIFTING, Phase.WATCHING):
+            why = nothing_to_compare(NONE)
+            return GuardSeen(NAME, "not_applicable", why=why, query=compare.said, rollback=compare.rollback)
+        return watched.comparing.guard(compare)
+
+    def _sides(self, service: str, candidate: str, baseline: str) -> Sides | None:
+        """None when the router did not answer."""
+        reading, epoch = self._reading(service)
+        if reading is None:
+            return None
+        tallies = reading.tallies
+        return Sides(epoch, tallies.get((Slot.CANDIDATE, candidate), NOTHING), tallies.get((Slot.STABLE, baseline), NOTHING))
+
+    @property
+    def remembers(self) -> bool:
+        """Whether it was told what was written down of the last day."""
+        return self._remembers
+
+    def recall(self, memories: Mapping[str, str], now: datetime) -> None:
+        """Takes what was written down. What cannot be read is learned anew."""
+        self._remembers = True
+        for service, text in memories.items():
+            try:
+                remembering = Remembering.from_json(text, now)
+            except (ValueError, KeyError, TypeError):
+                continue
+            self._services.setdefault(service, _Watched()).remembering = remembering
+
+    def memories(self, now: datetime) -> dict[str, str]:
+        """What is to be written down now."""
+        due = {}
+        for service, watched in self._services.items():
+            if watched.remembering.due(now):
+                watched.remembering = replace(watched.remembering, saved=now)
+                due[service] = watched.remembering.to_json()
+        return due
 
     def _glimpse(self, service: str, healthy: Mapping[Of, int] | None, now: datetime) -> Glimpse:
         gauges = self._gauges
@@ -198,18 +301,23 @@ class Watcher:
             candidate = reading.tallies.get((Slot.CANDIDATE, rollout.candidate), NOTHING)
             baseline = reading.tallies.get((Slot.STABLE, rollout.baseline), NOTHING)
             harm = look_at(harm, epoch=epoch, counts=Counted.of(candidate, baseline, reading.seen_failures), at=now)
+        if (look := self._looks.get(rollout.id)) is not None and look.slow is not None:
+            harm = note_slow(harm, slow=look.slow, at=now)
         if rollout.settled:
             return _without_comparison(held.harm, harm)
         back = after.phase in (Phase.ROLLING_BACK, Phase.ROLLED_BACK)
         return note_exposure(harm, applied=applied.exposure, going_back=back, at=now)
 
-    def saved(self, held: Held, now: datetime) -> str | None:
-        """The book of this rollout when it is time to write it down; None when it is not."""
+    def saved(self, held: Held, after: Rollout, now: datetime) -> str | None:
+        """What was watched of this rollout when it is time to write it down, or when it was decided by; else None."""
         watched = self._rollouts.get(held.rollout.id)
-        if watched is None or (watched.saved is not None and now - watched.saved < SAVE_EVERY):
+        if watched is None:
+            return None
+        is_recent = watched.saved is not None and now - watched.saved < SAVE_EVERY
+        if is_recent and after.decision == held.rollout.decision:
             return None
         watched.saved = now
-        return watched.book.to_json()
+        return watched.to_json()
 
     def figures(self, service: str) -> Figures:
         """Everything that this service did in the last seconds, whoever served it."""
@@ -254,7 +362,7 @@ def _without_comparison(before: Harm, after: Harm) -> Harm:
 def _restored(held: Held) -> _Watched:
     """Goes on with the book that was written down, else begins one for this rollout."""
     if held.watch:
-        return _Watched(AlarmBook.from_json(held.watch))
+        return _Watched.from_json(held.watch)
     rollout = held.rollout
     return _Watched(AlarmBook(Series(rollout.candidate, rollout.baseline) if rollout.baseline else Series()))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,7 +17,7 @@ from tidegate.core.service import Service
 from tidegate.ports import Change, Event, Held, Letter, Letters, ServiceRecord, Start, Told, VersionRecord
 from tidegate.store import codec
 from tidegate.store.database import open_database, reading, writing
-from tidegate.store.tables import events, outbox, rollouts, services, versions
+from tidegate.store.tables import events, memories, outbox, rollouts, services, versions
 
 ACTIVE = frozenset({Phase.PREPARING, Phase.SHIFTING, Phase.WATCHING})
 
@@ -79,6 +79,24 @@ class SqlStore:
             connection.execute(delete(services).where(services.c.name == service))
             connection.execute(update(rollouts).where(rollouts.c.subject == service).values(open=False, active=False))
             _tell(connection, told, now)
+
+    # --- What is remembered of services -------------------------------------------------------------------------------
+
+    def memories(self) -> Mapping[str, str]:
+        with reading(self._engine) as connection:
+            return {row.service: row.content for row in connection.execute(select(memories.c.service, memories.c.content))}
+
+    def remember(self, memories_: Mapping[str, str], now: datetime) -> None:
+        with writing(self._engine) as connection:
+            known = set(connection.execute(select(services.c.name)).scalars())
+            rows = [
+                {"service": name, "content": content, "updated": codec.write_time(now)}
+                for name, content in memories_.items()
+                if name in known
+            ]
+            if rows:
+                connection.execute(delete(memories).where(memories.c.service.in_([row["service"] for row in rows])))
+                connection.execute(insert(memories), rows)
 
     # --- Rollouts -----------------------------------------------------------------------------------------------------
 

@@ -31,6 +31,14 @@ versions = Table(
     Column("by", String(200), nullable=False),
 )
 
+memories = Table(
+    "memories",
+    metadata,
+    Column("service", String(64), ForeignKey("services.name", ondelete="CASCADE"), primary_key=True),
+    Column("content", Text, nullable=False),  # what its baseline was like during the last day
+    Column("updated", String(32), nullable=False),
+)
+
 rollouts = Table(
     "rollouts",
     metadata,

@@ -1,0 +1,194 @@
+"""The comparison of one rollout, as the watcher keeps it: what it knows, and where the counts stood when it was told last.
+
+What it is told is the difference of two looks at the router, which only counts up. So a look that fails, or a controller
+that was away, loses nothing: the next difference holds it all. It is kept as JSON with the rollout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from tidegate.core import comparison, comparison_codec
+from tidegate.core.budget import Pace
+from tidegate.core.compare_file import CompareFile
+from tidegate.core.compare_settings import settings_of
+from tidegate.core.comparison import State
+from tidegate.core.comparison_input import Counts, Tick
+from tidegate.core.comparison_report import Report, report, say_evidence
+from tidegate.core.comparison_settings import BASE
+from tidegate.core.exposure import FULL, NONE, WHOLE, Exposure
+from tidegate.core.history import History
+from tidegate.core.mixture import Prior
+from tidegate.core.own_outcomes import OwnOutcomes
+from tidegate.core.plan import Plan
+from tidegate.core.tally import NOTHING, Tally
+from tidegate.core.verdict import GuardSeen
+from tidegate.engine.alarm_book import Scraped
+from tidegate.ports import Measurement
+
+NAME = "comparison"
+ACT = 1.0
+"""Seconds until a decision has reached the users, as the harm budget reckons. It takes less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """What the router had counted of both sides, and since when it counts."""
+
+    epoch: str
+    candidate: Tally = NOTHING
+    baseline: Tally = NOTHING
+
+    def since(self, before: Sides) -> tuple[Tally, Tally]:
+        """What was counted since. A router that was restarted has counted from zero."""
+        if self.epoch != before.epoch:
+            return self.candidate, self.baseline
+        return self.candidate.minus(before.candidate), self.baseline.minus(before.baseline)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One look, with what was in force."""
+
+    at: datetime
+    sides: Sides
+    exposure: Exposure
+    step: int
+    warm: bool
+
+
+class OwnSource(Protocol):
+    """Where users' own metrics come from."""
+
+    def scraped(self, service: str) -> Scraped | None: ...
+
+    def pushed(self, service: str) -> Sequence[Measurement]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Comparing:
+    """`mark` is where the counts stood at `at`, `grown` are users' own metrics that came since, `begun` is when the first users
+    were let in."""
+
+    state: State
+    mark: Sides
+    at: datetime
+    begun: datetime
+    exposure: Exposure = NONE
+    grown: OwnOutcomes = field(default_factory=OwnOutcomes)
+
+    @classmethod
+    def begin(
+        cls, compare: CompareFile, history: History, plan: Plan, *, tick: timedelta, at: datetime, mark: Sides
+    ) -> Comparing:
+        """For a rollout that is about to let in its first users."""
+        prior = Prior(planned_ticks=max(1.0, plan.duration / tick), planned_changes=float(len(plan.steps)))
+        return cls(comparison.begin(settings_of(compare), history, prior), mark, at, begun=at)
+
+    def waiting(self, mark: Sides, at: datetime, per_second: float) -> Comparing:
+        """The same while nobody is let in yet: only how much traffic there is, is learned."""
+        rate = np.asarray(max(per_second, float(self.state.rate)))
+        return replace(self, mark=mark, at=at, begun=at, state=replace(self.state, rate=rate))
+
+    def with_own(self, compare: CompareFile, gauges: OwnSource, service: str) -> Comparing:
+        """Users' own metrics that came since the last look."""
+        if not compare.metrics:
+            return self
+        grown, scraped = self.grown, gauges.scraped(service)
+        if scraped is not None:
+            grown = grown.scraped(compare.metrics, scraped.measurements, scraped.tasks)
+        return replace(self, grown=grown.pushed(compare.metrics, gauges.pushed(service)))
+
+    def look(self, moment: Moment, compare: CompareFile, versions: tuple[str, str], *, least: timedelta) -> Comparing:
+        """One tick. Looks that follow each other in less than `least` are one, unless the exposure has changed."""
+        passed = moment.at - self.at
+        if passed <= timedelta(0) or (passed < least and moment.exposure == self.exposure):
+            return self
+        candidate, baseline = moment.sides.since(self.mark)
+        settings, own = self.state.settings, compare.metrics
+        tick = Tick.of(
+            Counts.of(settings, candidate, self.grown.of(own, versions[0])),
+            Counts.of(settings, baseline, self.grown.of(own, versions[1])),
+            span=passed.total_seconds(),
+            exposure=moment.exposure,
+            step=moment.step,
+            warm=moment.warm,
+        )
+        state = comparison.advance(self.state, tick)
+        return Comparing(state, moment.sides, moment.at, self.begun, moment.exposure, self.grown.taken())
+
+    # --- what it says -------------------------------------------------------------------------------------------------
+
+    def allowed(self, harm: int, tick: timedelta, grain: Exposure) -> Exposure:
+        """What the harm budget allows to let in now, in whole grains of the lever, and at least one of them."""
+        share = comparison.allowed_exposure(self.state, Pace(harm, tick.total_seconds(), ACT))
+        points = int(min(float(share), 1.0) * WHOLE + 1e-9)
+        return Exposure(max(points - points % grain, grain))
+
+    @property
+    def not_worse(self) -> bool:
+        return bool(comparison.is_not_worse(self.state))
+
+    @property
+    def slow(self) -> int:
+        """About how many of the candidate's requests were slower than they would have been on the baseline: the largest
+        excess over any of the latency limits, where it is more than chance does (three standard deviations)."""
+        total = self.state.total
+        n_c, e_c, n_b, e_b = (part[1:BASE] for part in (total.n_c, total.e_c, total.n_b, total.e_b))
+        p = e_b / np.maximum(n_b, 1.0)
+        excess = e_c - n_c * p
+        chance = 3 * np.sqrt(n_c * p * (1 - p) * (1 + n_c / np.maximum(n_b, 1.0))) + 1
+        return max(0, int(np.max(np.where(excess > chance, excess, 0.0))))
+
+    def report(self) -> Report:
+        return report(self.state)
+
+    def guard(self, compare: CompareFile) -> GuardSeen:
+        seen = self.report()
+        return GuardSeen(
+            name=NAME,
+            state=seen.standing,
+            figure=f"evidence {say_evidence(seen.evidence)}",
+            limit=f"{seen.limit:,.0f}",
+            why=seen.sentence,
+            query=compare.said,
+            value=min(seen.evidence, 1e9),
+            rollback=compare.rollback,
+        )
+
+    # --- kept ---------------------------------------------------------------------------------------------------------
+
+    def dump(self) -> dict[str, Any]:
+        kept = _Kept(self.mark, self.at, self.exposure, self.begun)
+        return {"state": comparison_codec.dump(self.state), **_adapter.dump_python(kept, mode="json")}
+
+    @classmethod
+    def load(cls, content: dict[str, Any]) -> Comparing:
+        """Users' own metrics begin anew: where their counters stood is not kept."""
+        kept = _adapter.validate_python({key: value for key, value in content.items() if key != "state"})
+        state = comparison_codec.load(State, content["state"])
+        return cls(state, kept.mark, kept.at, kept.begun, kept.exposure)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    mark: Sides
+    at: datetime
+    exposure: Exposure
+    begun: datetime
+
+
+_adapter: TypeAdapter[_Kept] = TypeAdapter(_Kept)
+
+
+def nothing_to_compare(exposure: Exposure | None) -> str:
+    """Why nobody can be compared at this exposure; "" when both sides have users."""
+    if exposure == NONE:
+        return "nobody is let in yet"
+    return "at 100% there is no baseline left to compare with" if exposure == FULL else ""
