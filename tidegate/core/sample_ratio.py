@@ -45,11 +45,14 @@ class SampleRatio:
 def observe(
     ratio: SampleRatio, n_c: Array, n_b: Array, exposure: Array, *, changed: Flags, settings: RatioSettings
 ) -> SampleRatio:
-    """After one tick. Without a baseline by plan, or without a candidate, there is no ratio and nothing is counted."""
+    """After one tick. Without a baseline by plan, or without a candidate, there is no ratio and nothing is counted.
+
+    Of the tick in which the exposure changed nobody knows how much of it was before: it is not counted either.
+    """
     before = np.where(changed, ratio.log_e, ratio.before)
     split = (exposure > 0) & (exposure < 1)
-    n_c = np.where(changed, 0.0, ratio.n_c) + np.where(split, n_c, 0.0)
-    n_b = np.where(changed, 0.0, ratio.n_b) + np.where(split, n_b, 0.0)
+    n_c = np.where(changed, 0.0, ratio.n_c + np.where(split, n_c, 0.0))
+    n_b = np.where(changed, 0.0, ratio.n_b + np.where(split, n_b, 0.0))
     w = np.minimum(np.maximum(exposure, TINY), 1 - TINY)
     wide = settings.width * w * (1 - w) + 3 * np.sqrt(w * (1 - w) / settings.users)
     low, high = np.maximum(w - wide, TINY), np.minimum(w + wide, 1 - TINY)
