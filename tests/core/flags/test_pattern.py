@@ -64,9 +64,9 @@ def test_nothing_hangs(expression: str, text: str) -> None:
         (r"a\B", "Write it without."),
         ("(?m)^a", "Remove it; ^ and $ are the ends of the whole text."),
         ("(a{100}){100}", "Use smaller repeats."),
-        ("(a", "Correct it; \\ makes a character plain."),
+        ("(a", "Correct it; \\ makes a special character plain."),
         ("a" * 1025, "At most 1,024 are taken."),
-        ("a{99999999999}", "Correct it; \\ makes a character plain."),
+        ("a{99999999999}", "Correct it; \\ makes a special character plain."),
     ],
 )
 def test_what_is_refused_says_its_mend(expression: str, mend: str) -> None:

@@ -1,7 +1,7 @@
 """A flag: its variants in the order in which their rules are asked, and what is known about it.
 
 The first variant whose rule holds wins; the last one has no rule and is the default. Flags from flagd choose otherwise:
-`targeting` works out the name of a variant, and `default` is taken when it works out to null.
+`targeting` works out the name of a variant, and `default` is taken when it works out to null or is not there.
 """
 
 from __future__ import annotations
@@ -49,12 +49,14 @@ class Flag:
     kind: Kind
     variants: tuple[Variant, ...]
     enabled: bool = True
-    """False answers everybody with reason DISABLED: false, or the caller's own default."""
+    """False answers everybody with `off` and the reason DISABLED."""
+    off: Json = None
+    """None for the caller's own default."""
     attributes: Mapping[str, Constraint] = field(default_factory=dict)
     needs: tuple[Need, ...] = ()
     targeting: Node | None = None
     default: str | None = None
-    """With `targeting` only: the variant for null; None for the caller's own default."""
+    """With `targeting`: the variant for null, or None for the caller's own default. Without it: the variant for everybody."""
     description: str = ""
     owner: str = ""
     expires: date | None = None

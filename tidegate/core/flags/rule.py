@@ -3,9 +3,7 @@
 A rule is a tree of these frozen nodes. It holds when its value is true. The nodes up to `Not` come from the first two
 spellings and compare by type; `Logic` is JsonLogic with JavaScript's coercions.
 
-What a literal meets in the context is read by the literal's type, because what comes in headers and cookies is always text:
-a text also meets a whole number (`"17"` and 17), a number also meets its text (20 and `"20"`), true and false also meet
-their texts, a timestamp meets a date-time or its text. Nothing else meets: the test does not hold, and nothing is raised.
+How two values are compared is in meeting.py: a text is read as the type that it meets, everything else must be of one type.
 """
 
 from __future__ import annotations

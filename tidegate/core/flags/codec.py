@@ -1,0 +1,144 @@
+"""The canonical text of a document, its digest, and the way back.
+
+One document has one text: JSON with sorted keys, no spaces, rules in Tidegate's own words, and nothing that is as it is by
+default. Agents load it: flags are decoded one by one when they are first asked, so that 10,000 of them are there at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from tidegate.core.errors import Invalid
+from tidegate.core.flags.document import FlagDocument
+from tidegate.core.flags.flag import Flag
+from tidegate.core.flags.flag_codec import decode_flag, encode_flag, parsed, say_damage
+from tidegate.core.flags.rule import TARGETING_KEY, InSegment, walk
+from tidegate.core.flags.rule_words import say_rule
+from tidegate.core.flags.segment import Segment
+
+FORMAT = 1
+_AGAIN = "Fetch the document again; the control plane keeps every one."
+
+
+def encode(document: FlagDocument) -> str:
+    if document.text is not None:
+        return document.text
+    content = {
+        "application": document.application,
+        "flags": {name: _raw(document.flags, name) for name in document.flags},
+        "number": document.number,
+        "segments": {name: _encode_segment(segment) for name, segment in document.segments.items()},
+        "tidegate": FORMAT,
+    }
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest_of(text: str) -> str:
+    return "sha256:" + hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+
+def digest(document: FlagDocument) -> str:
+    return digest_of(encode(document))
+
+
+def same_content(one: FlagDocument, other: FlagDocument) -> bool:
+    """Whether they differ in nothing but their numbers."""
+    return encode(replace(one, number=0, text=None)) == encode(replace(other, number=0, text=None))
+
+
+def decode(text: str, expected: str | None = None) -> FlagDocument:
+    """Raises Invalid when it is not what was written, above all when its digest is not the `expected` one."""
+    if expected is not None and digest_of(text) != expected:
+        raise Invalid(f"The flag document has the digest {digest_of(text)[:15]}..., not {expected[:15]}...", _AGAIN)
+    try:
+        content = json.loads(text)
+        if content["tidegate"] != FORMAT:
+            raise Invalid(
+                f"The flag document has format {content['tidegate']!r}, not {FORMAT}.", "Update Tidegate on this side."
+            )
+        flags, segments = content["flags"], content["segments"]
+        return FlagDocument(
+            application=str(content["application"]),
+            number=int(content["number"]),
+            flags=LazyFlags({str(name): dict(raw) for name, raw in flags.items()}),
+            segments={name: _decode_segment(name, raw) for name, raw in segments.items()},
+            text=text,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as wrong:
+        raise Invalid(f"The flag document cannot be read: {say_damage(wrong)}.", _AGAIN) from wrong
+
+
+class LazyFlags(Mapping[str, Flag]):
+    """Flags as they were written, each decoded when it is first asked for. Raises Invalid for one that cannot be."""
+
+    __slots__ = ("_decoded", "_written")
+
+    def __init__(self, written: dict[str, dict[str, Any]]) -> None:
+        self._written = written
+        self._decoded: dict[str, Flag] = {}
+
+    def __getitem__(self, name: str) -> Flag:
+        flag = self._decoded.get(name)
+        if flag is None:
+            flag = self._decoded[name] = decode_flag(name, self._written[name])
+        return flag
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._written)
+
+    def __len__(self) -> int:
+        return len(self._written)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._written
+
+    def __eq__(self, other: object) -> bool:
+        return dict(self) == (dict(other) if isinstance(other, LazyFlags) else other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def written(self, name: str) -> dict[str, Any]:
+        return self._written[name]
+
+
+def _raw(flags: Mapping[str, Flag], name: str) -> dict[str, Any]:
+    return flags.written(name) if isinstance(flags, LazyFlags) else encode_flag(flags[name])
+
+
+def changed_flags(old: FlagDocument, new: FlagDocument) -> frozenset[str]:
+    """Flags that are in one of them, or defined otherwise, or rest on a segment or a flag of which that is true."""
+    segments = {name for name in {*old.segments, *new.segments} if old.segments.get(name) != new.segments.get(name)}
+    names = {*old.flags, *new.flags}
+    changed = {name for name in names if not _is_same(old, new, name)}
+    if segments:
+        changed |= {name for name in names - changed if segments & segments_of(new.flags[name])}
+    while more := {name for name in names - changed if changed & {need.flag for need in new.flags[name].needs}}:
+        changed |= more
+    return frozenset(changed)
+
+
+def _is_same(old: FlagDocument, new: FlagDocument, name: str) -> bool:
+    return name in old.flags and name in new.flags and _raw(old.flags, name) == _raw(new.flags, name)
+
+
+def segments_of(flag: Flag) -> set[str]:
+    nodes = (node for variant in flag.variants if variant.rule is not None for node in walk(variant.rule))
+    return {node.name for node in nodes if isinstance(node, InSegment)}
+
+
+def _encode_segment(segment: Segment) -> dict[str, Any]:
+    raw: dict[str, Any] = {"description": segment.description} if segment.description else {}
+    if segment.rule is not None:
+        return raw | {"when": say_rule(segment.rule)}
+    by = {} if segment.by == TARGETING_KEY else {"by": segment.by}
+    return raw | by | {"members": sorted(segment.members)}
+
+
+def _decode_segment(name: str, raw: Mapping[str, Any]) -> Segment:
+    if "when" in raw:
+        return Segment(name, rule=parsed(raw["when"]), description=raw.get("description", ""))
+    return Segment(name, frozenset(raw["members"]), raw.get("by", TARGETING_KEY), description=raw.get("description", ""))

@@ -1,0 +1,275 @@
+"""Rules as plain Python functions of the context: everything that does not depend on it is worked out before.
+
+A test gets a mapping with `get` and answers true or false. It raises nothing on values of JSON and Python's own types; for
+what other types may do when they are compared, the evaluator has a net.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import xxhash
+
+from tidegate.core.exposure import WHOLE
+from tidegate.core.flags.logic import compile_logic
+from tidegate.core.flags.logic_value import truthy
+from tidegate.core.flags.meeting import as_id, as_number, as_text, compare, equal, find, holds_text, kind_of, meet
+from tidegate.core.flags.pattern import Pattern
+from tidegate.core.flags.rule import (
+    All,
+    AnyOf,
+    Attribute,
+    Compare,
+    Constant,
+    Exists,
+    In,
+    InSegment,
+    Literal,
+    Logic,
+    Matches,
+    Node,
+    Not,
+    Split,
+    TextTest,
+    Version,
+)
+from tidegate.core.flags.semver import version_holds
+
+_SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
+Context = Mapping[str, Any]
+Test = Callable[[Context], bool]
+Worked = Callable[[Context], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a rule of one flag may ask for beyond the context."""
+
+    flag: str
+    segment: Callable[[str], Test]
+
+
+def compile_rule(node: Node, scope: Scope) -> Test:
+    match node:
+        case All(rules=rules):
+            return _all([compile_rule(rule, scope) for rule in rules])
+        case AnyOf(rules=rules):
+            return _any([compile_rule(rule, scope) for rule in rules])
+        case Not(rule=rule):
+            test = compile_rule(rule, scope)
+            return lambda context: not test(context)
+        case Compare():
+            return _compare(node, scope)
+        case In(item=item, values=values):
+            return _in(_value(item, scope), values)
+        case Split():
+            return _split(node, scope.flag)
+        case InSegment(name=name):
+            return scope.segment(name)
+        case Exists(name=name):
+            find_it = _attribute(name)
+            return lambda context: find_it(context) is not None
+        case Constant(value=value):
+            return lambda _: value is True
+        case _:
+            return _text(node, scope)
+
+
+def _text(node: Node, scope: Scope) -> Test:
+    match node:
+        case TextTest():
+            return _text_test(node, scope)
+        case Matches(text=text, pattern=pattern):
+            return _matches(_value(text, scope), Pattern(pattern))
+        case Version(text=text, operator=sign, than=than):
+            value = _value(text, scope)
+            return lambda context: version_holds(value(context), sign, than) is True
+        case Attribute(name=name):
+            value = _attribute(name)
+            return lambda context: value(context) is True
+        case _:
+            worked = compile_logic(node, scope.flag)
+            return lambda context: truthy(worked(context))
+
+
+def _all(tests: list[Test]) -> Test:
+    match tests:
+        case []:
+            return lambda _: True
+        case [one]:
+            return one
+        case [one, two]:
+            return lambda context: one(context) and two(context)
+        case [one, two, three]:
+            return lambda context: one(context) and two(context) and three(context)
+
+    def test(context: Context) -> bool:
+        for one in tests:  # noqa: SIM110 - a generator would cost more than the tests
+            if not one(context):
+                return False
+        return True
+
+    return test
+
+
+def _any(tests: list[Test]) -> Test:
+    match tests:
+        case []:
+            return lambda _: False
+        case [one]:
+            return one
+        case [one, two]:
+            return lambda context: one(context) or two(context)
+        case [one, two, three]:
+            return lambda context: one(context) or two(context) or three(context)
+
+    def test(context: Context) -> bool:
+        for one in tests:  # noqa: SIM110 - a generator would cost more than the tests
+            if one(context):
+                return True
+        return False
+
+    return test
+
+
+# --- Values -----------------------------------------------------------------------------------------------------------------
+
+
+def _attribute(name: str) -> Worked:
+    if "." in name:
+        return lambda context: find(context, name)
+    return lambda context: context.get(name)
+
+
+def _value(node: Node, scope: Scope) -> Worked:
+    match node:
+        case Constant(value=value):
+            return lambda _: value
+        case Attribute(name=name):
+            return _attribute(name)
+        case Logic():
+            return compile_logic(node, scope.flag)
+        case _:
+            return compile_rule(node, scope)
+
+
+# --- Comparisons ------------------------------------------------------------------------------------------------------------
+
+_TURNED = {"==": "==", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_SIGNS: dict[str, Callable[[Any, Any], Any]] = {
+    "==": operator.eq,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+def _compare(node: Compare, scope: Scope) -> Test:
+    sign, left, right = node.operator, node.left, node.right
+    if isinstance(left, Constant) and not isinstance(right, Constant):
+        sign, left, right = _TURNED[sign], right, left
+    if isinstance(left, Attribute) and isinstance(right, Constant) and "." not in left.name:
+        return _compare_attribute(left.name, sign, right.value)
+    one, other = _value(left, scope), _value(right, scope)
+    return lambda context: compare(one(context), sign, other(context))
+
+
+def _compare_attribute(name: str, sign: str, literal: Literal) -> Test:
+    """The usual case: one attribute, one literal, and a value of the literal's own type needs no reading."""
+    if isinstance(literal, bool) or not isinstance(literal, str | int | float):
+        return lambda context: compare(context.get(name), sign, literal)
+    if sign == "==" and isinstance(literal, str) and _meets_only_texts(literal):
+        return lambda context: context.get(name) == literal
+    holds = _SIGNS[sign]
+    kinds = (str,) if isinstance(literal, str) else (int, float)
+
+    def test(context: Context) -> bool:
+        value = context.get(name)
+        return bool(holds(value, literal)) if value.__class__ in kinds else compare(value, sign, literal)
+
+    return test
+
+
+def _meets_only_texts(text: str) -> bool:
+    """No number, boolean or moment equals such a word."""
+    return all(meet(text, other) is None for other in (0, True, _SOME_DAY))
+
+
+def _in(value: Worked, literals: tuple[Literal, ...]) -> Test:
+    texts = frozenset(literal for literal in literals if isinstance(literal, str))
+    if len(texts) == len(literals) and all(map(_meets_only_texts, texts)):
+        return lambda context: (found := value(context)).__class__ is str and found in texts
+    numbers = frozenset(
+        number for literal in literals if kind_of(literal) in ("text", "number") and (number := as_number(literal)) is not None
+    )
+    others = tuple(literal for literal in literals if not isinstance(literal, str))
+
+    def test(context: Context) -> bool:
+        found = value(context)
+        if found.__class__ is str:
+            return found in texts or any(equal(found, literal) for literal in others)
+        if found.__class__ is int or found.__class__ is float:
+            return found in numbers
+        return any(equal(found, literal) for literal in literals)
+
+    return test
+
+
+def _text_test(node: TextTest, scope: Scope) -> Test:
+    value, sign = _value(node.text, scope), node.operator
+    if not isinstance(node.part, Constant) or (part := as_text(node.part.value)) is None:
+        other = _value(node.part, scope)
+        return lambda context: holds_text(sign, value(context), other(context))
+    quick: Callable[[str, str], bool] = {"begins with": str.startswith, "ends with": str.endswith}.get(sign, str.__contains__)
+
+    def test(context: Context) -> bool:
+        found = value(context)
+        return quick(found, part) if found.__class__ is str else holds_text(sign, found, part)
+
+    return test
+
+
+def _matches(value: Worked, pattern: Pattern) -> Test:
+    def test(context: Context) -> bool:
+        text = as_text(value(context))
+        return text is not None and pattern.found_in(text)
+
+    return test
+
+
+# --- Sets of entities -------------------------------------------------------------------------------------------------------
+
+
+def membership(by: str, members: frozenset[str]) -> Test:
+    value = _attribute(by)
+
+    def test(context: Context) -> bool:
+        found = value(context)
+        if found.__class__ is str:
+            return found in members
+        text = as_id(found)
+        return text is not None and text in members
+
+    return test
+
+
+def _split(split: Split, flag: str) -> Test:
+    """Exactly `low <= bucket(id, seed) < high`, with the seed's bytes made before."""
+    value, low, high = _attribute(split.by), split.low, split.high
+    begin = f"{flag if split.seed is None else split.seed}:".encode(errors="surrogatepass")
+    digest = xxhash.xxh64_intdigest
+
+    def test(context: Context) -> bool:
+        found = value(context)
+        if found.__class__ is not str:
+            found = as_id(found)
+        if not found:
+            return False
+        return low <= digest(begin + found.encode("utf-8", "surrogatepass")) % WHOLE < high
+
+    return test
