@@ -57,9 +57,10 @@ NO_OUTCOMES = Outcomes({}, {})
 
 def a_day(seconds: int = 300, **traffic: float) -> History:
     """What the history knows after some minutes of a healthy baseline."""
+    slower = traffic.pop("slower", 1.0)
     world, history = Traffic(seed=99, **traffic), History.blank()  # type: ignore[arg-type]
     for _ in range(seconds):
-        history = remember_tally(history, world.tally(1.0, world.baseline, 1.0), 1.0)
+        history = remember_tally(history, world.tally(1.0, world.baseline, slower), 1.0)
     return history
 
 

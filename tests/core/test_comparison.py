@@ -229,3 +229,28 @@ def test_a_block_is_judged_by_what_was_known_before_it():
     expected = bet(state.log_m, fresh, state.plug_in.share, Margin(rho, delta), stake)
     assert after.log_m.tolist() == expected.tolist()
     assert after.plug_in.share[0] > 2 * state.plug_in.share[0]
+
+
+def _loaded(share: float) -> float:
+    """How much slower a side is with this share of the traffic, half busy with all of it (1 / (1 - utilisation))."""
+    return 1 / (1 - 0.5 * share)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_healthy_version_is_not_blamed_for_being_busier_than_the_baseline(known):
+    """With nine tenths of the users it is slower than a baseline that has nothing to do any more."""
+    history = a_day(rate=100.0, slower=_loaded(1.0)) if known else None
+    state = begun(history)
+    for step, exposure in enumerate([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]):
+        slower, base_slower = _loaded(exposure), _loaded(1 - exposure)
+        state = run(state, Traffic(slower=slower, base_slower=base_slower, seed=step), 60, exposure, step=step)
+    assert not comparison.is_bad(state)
+
+
+def test_a_version_that_becomes_slow_late_is_found_beside_an_idle_baseline():
+    state = begun(a_day(rate=100.0, slower=_loaded(1.0)))
+    for step, exposure in enumerate([0.1, 0.5]):
+        slower, base_slower = _loaded(exposure), _loaded(1 - exposure)
+        state = run(state, Traffic(slower=slower, base_slower=base_slower, seed=step), 60, exposure, step=step)
+    late = Traffic(slower=2 * _loaded(0.8), base_slower=_loaded(0.2), seed=9)
+    assert comparison.is_bad(run(state, late, 60, 0.8, step=2))

@@ -38,6 +38,8 @@ from tidegate.core.plug_in import PlugIn
 from tidegate.core.sample_ratio import SampleRatio
 
 _RATE_MEMORY = 10.0
+BUSY = 0.5
+"""The exposure up to which the baseline is busy enough to compare latencies with it as they are."""
 COLD = 5.0
 """How much slower a candidate may be while it warms up before its requests in flight count as hanging."""
 
@@ -58,6 +60,7 @@ class State:
     open_far: Array
     log_m: Array  # the concurrent bets, sizes on the last axis
     log_r: Array  # the reversed ones
+    usual: Array  # how often the baseline was slow at most while it had the larger half of the traffic; 0 for yes/no outcomes
     proven: Flags  # outcomes that these have shown to be not worse in this step
     past: Past
     overdue: Overdue
@@ -82,7 +85,7 @@ def begin(settings: Settings, history: History, prior: Prior) -> State:
     limits = Limits.of(bins)
     sizes = _with_room(history.clusters, settings.outcomes)
     past = past_comparison.begin(history, limits.edges[..., 0, :], sizes.phi[..., :BASE], settings.past)
-    nothing = Block(*(np.zeros(many) for _ in range(4)))
+    nothing, zeros = Block(*(np.zeros(many) for _ in range(4))), np.zeros(many)
     return State(
         settings=settings,
         prior=prior,
@@ -96,6 +99,7 @@ def begin(settings: Settings, history: History, prior: Prior) -> State:
         open_far=np.zeros(many),
         log_m=np.full((*many, len(SIZES)), NEVER),
         log_r=np.zeros(many),
+        usual=np.concatenate([zeros[..., :1], np.where(past.known, past.share, 0.0)[..., 1:], zeros[..., BASE:]], axis=-1),
         proven=np.zeros(many, dtype=bool),
         past=past,
         overdue=Overdue.blank(shape),
@@ -143,13 +147,15 @@ def advance(state: State, tick: Tick) -> State:
     block_far = np.where(changed[..., None], 0.0, state.open_far) + far.c
     closed = (block.n_c >= 1) & (block.n_b >= 1)
     sure = _cleaned(block, block.e_c)
-    phi, b1, left = state.clusters.phi, state.plug_in.share, calendar.log_left[..., None]
+    usual = _usual(state, tick.exposure)
+    sure, b1 = _busy_as_usual(sure, state.plug_in.share, usual, tick.exposure)
+    phi, left = state.clusters.phi, calendar.log_left[..., None]
     rho, delta = order.margin(settings)
     stake = Stake(closed, phi, log_omega)
     log_m = mixture.bet(state.log_m, sure, b1, Margin(rho, delta), stake)
     healthy = Point(state.plug_in.far_share, b1)
-    log_r = early.bet(state.log_r, _cleaned(block, block_far), healthy, stake, settings.early, rho=rho)
-    now = _for_the_past(fresh, b1, phi, tick, caution=settings.past.caution)
+    log_r = early.bet(state.log_r, replace(sure, e_c=_cleaned(block, block_far).e_c), healthy, stake, settings.early, rho=rho)
+    now = _for_the_past(fresh, state.plug_in.share, phi, tick, caution=settings.past.caution)
     past = past_comparison.bet(state.past, now, log_omega, delta[:BASE], settings.past)
     past, log_past = past_comparison.judge(past, now, left, settings.log_limit, settings.past)
     log_parts = np.concatenate([mixture.log_evidence(log_m, left), log_past], axis=-1)
@@ -165,6 +171,7 @@ def advance(state: State, tick: Tick) -> State:
         open_far=np.where(closed, 0.0, block_far),
         log_m=log_m,
         log_r=log_r,
+        usual=usual,
         proven=early.prove(state.proven & ~stepped[..., None], log_r, settings.early),
         past=past,
         overdue=late,
@@ -233,6 +240,22 @@ def _cleaned(block: Block, e_c: Array) -> Block:
     return Block(
         block.n_c, np.minimum(np.maximum(e_c, 0.0), block.n_c), block.n_b, np.minimum(np.maximum(block.e_b, 0.0), block.n_b)
     )
+
+
+def _usual(state: State, exposure: Array) -> Array:
+    """Learned while the baseline is as busy as it was before the rollout, or nearly."""
+    learns = (exposure <= BUSY)[..., None] & (order.is_share(state.settings) == 0)
+    return np.where(learns, np.maximum(state.usual, state.plug_in.share), state.usual)
+
+
+def _busy_as_usual(block: Block, b1: Array, usual: Array, exposure: Array) -> tuple[Block, Array]:
+    """A baseline that has lost most of its users is faster than it was, and would blame a healthy candidate for being busy.
+
+    From then on it counts as slow as usual, where it is less. Raising what the baseline did wrong only lowers the evidence.
+    """
+    idle = (exposure > BUSY)[..., None]
+    slow = np.where(idle, np.maximum(block.e_b, block.n_b * usual), block.e_b)
+    return replace(block, e_b=slow), np.where(idle, np.maximum(b1, usual), b1)
 
 
 def _learn_limits(state: State, baseline: Counts) -> State:

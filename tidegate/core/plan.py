@@ -347,7 +347,8 @@ def _adaptive(adaptive: Adaptive) -> list[Step]:
     exposures = [*range(ADAPTIVE_STEP, min(adaptive.until, FULL - 1) + 1, ADAPTIVE_STEP)]
     if adaptive.until < FULL and adaptive.until not in exposures:
         exposures.append(adaptive.until)
-    least = adaptive.no_faster_than / len(exposures)
+    grain = timedelta(seconds=1) if adaptive.no_faster_than >= timedelta(minutes=1) else timedelta(milliseconds=100)
+    least = -(-adaptive.no_faster_than // (len(exposures) * grain)) * grain
     return [*(Step(Exposure(points), PATIENTLY * least, least=least) for points in exposures), Step(FULL)]
 
 

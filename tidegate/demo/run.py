@@ -26,8 +26,8 @@ from rich.text import Text
 
 RATE = 120
 PEOPLE = 1000
-GOOD_PLAN = "linear 20% every 5s bake 5s"
-BAD_PLAN = "linear 10% every 10s bake 10s"
+GOOD_PLAN = "canary 25% hold 12s bake 5s"
+BAD_PLAN = "linear 10% every 30s bake 10s"
 
 
 @dataclass(frozen=True, slots=True)
