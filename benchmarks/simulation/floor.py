@@ -22,11 +22,11 @@ MARGIN = Margin(1.25, 0.001)
 def information(p1: float, p0: float, exposure: float, margin: Margin = MARGIN) -> float:
     """Per request of the candidate, in nats."""
     p1, p0 = min(p1, 1 - 1e-9), max(p0, 1e-9)
-    if exposure >= 1 or p1 <= margin.edge(np.float64(p0)):
+    if exposure >= 1 or p1 <= margin.edge(np.asarray(p0)):
         return 0.0
     ratio = (1 - exposure) / exposure
-    block = Block(*(np.float64(x) for x in (1.0, p1, ratio, ratio * p0)))
-    toward = Point(np.float64(p1), np.float64(p0))
+    block = Block(*(np.asarray(x) for x in (1.0, p1, ratio, ratio * p0)))
+    toward = Point(np.asarray(p1), np.asarray(p0))
     return float(log_evalue(block, toward, project(block, toward, margin)))
 
 

@@ -14,9 +14,9 @@ import numpy as np
 
 from benchmarks.simulation.ours import Result
 from benchmarks.simulation.plan import SimPlan
-from benchmarks.simulation.scenario import Onset, Scenario
+from benchmarks.simulation.scenario import Scenario
 from benchmarks.simulation.world import MEDIAN, OUTAGE_SECONDS, SHAPE, World
-from tidegate.core.evalue import Array
+from tidegate.core.evalue import Array, Flags
 from tidegate.core.latency import bin_of
 
 USUAL_P99 = MEDIAN * 99 ** (1 / SHAPE)
@@ -35,7 +35,7 @@ class Minute:
     base_failed: Array
     base_slow: Array
 
-    def breaches(self, most: float) -> np.ndarray:
+    def breaches(self, most: float) -> Flags:
         """Error share above `most`, or p99 above its threshold (more than 1 % are slower). A minute without requests: no."""
         n = np.maximum(self.n, 1)
         return (self.n > 0) & ((self.failed / n > most) | (self.slow / n > 0.01))
@@ -50,9 +50,9 @@ class Rule(ABC):
         self.breached = np.zeros((0, rollouts), dtype=bool)
 
     @abstractmethod
-    def rolls_back(self, minute: Minute, most: float) -> np.ndarray: ...
+    def rolls_back(self, minute: Minute, most: float) -> Flags: ...
 
-    def advances(self) -> np.ndarray | None:
+    def advances(self) -> Flags | None:
         """Whether the plan may go on; None where the plan goes by the clock."""
         return None
 
@@ -69,9 +69,10 @@ class CloudWatch(Rule):
         self.datapoints, self.of = datapoints, of
         self.name = f"CloudWatch {datapoints} of {of}"
 
-    def rolls_back(self, minute: Minute, most: float) -> np.ndarray:
+    def rolls_back(self, minute: Minute, most: float) -> Flags:
         self.breached = np.concatenate([self.breached, minute.breaches(most)[None]])[-self.of :]
-        return self.breached.sum(axis=0) >= self.datapoints
+        out: Flags = self.breached.sum(axis=0) >= self.datapoints
+        return out
 
 
 class Flagger(Rule):
@@ -90,13 +91,13 @@ class Flagger(Rule):
         self.failed = np.zeros(rollouts, dtype=int)
         self.passed = np.ones(rollouts, dtype=bool)
 
-    def rolls_back(self, minute: Minute, most: float) -> np.ndarray:
+    def rolls_back(self, minute: Minute, most: float) -> Flags:
         out = self.failed >= self.threshold
         self.passed = ~(minute.breaches(most) | (minute.n == 0))
         self.failed = self.failed + ~self.passed
         return out
 
-    def advances(self) -> np.ndarray:
+    def advances(self) -> Flags:
         return self.passed
 
 
@@ -114,7 +115,7 @@ class Argo(Rule):
     def begin(self, rollouts: int) -> None:
         self.failed = np.zeros(rollouts, dtype=int)
 
-    def rolls_back(self, minute: Minute, most: float) -> np.ndarray:
+    def rolls_back(self, minute: Minute, most: float) -> Flags:
         self.failed = self.failed + minute.breaches(most)
         return self.failed > self.limit
 
@@ -135,7 +136,7 @@ class Kayenta(Rule):
         self.minutes: list[Minute] = []
         self.rollouts = rollouts
 
-    def rolls_back(self, minute: Minute, most: float) -> np.ndarray:  # noqa: ARG002  # compares, needs no threshold
+    def rolls_back(self, minute: Minute, most: float) -> Flags:  # noqa: ARG002  # compares, needs no threshold
         self.minutes.append(minute)
         if len(self.minutes) % self.points:
             return np.zeros(self.rollouts, dtype=bool)
@@ -161,21 +162,22 @@ def _base_slow(minute: Minute) -> Array:
     return minute.base_slow / np.maximum(minute.base_n, 1)
 
 
-def _is_high(candidate: Array, baseline: Array) -> np.ndarray:
+def _is_high(candidate: Array, baseline: Array) -> Flags:
     """Whether the lower confidence limit of the Hodges-Lehmann shift is above a quarter of the shift."""
     count = len(candidate)
     shifts = np.sort((candidate[:, None] - baseline[None]).reshape(count * count, -1), axis=0)
     spread = 2.326 * np.sqrt(count * count * (2 * count + 1) / 12)
     lower = shifts[max(0, int(count * count / 2 - spread))]
     estimate = np.median(shifts, axis=0)
-    return (lower > 0.25 * np.abs(estimate)) & ~(candidate == baseline).all(axis=0)
+    high: Flags = (lower > 0.25 * np.abs(estimate)) & ~(candidate == baseline).all(axis=0)
+    return high
 
 
 def simulate(rule: Rule, scenario: Scenario, plan: SimPlan, rate: float, *, rollouts: int, seed: int, act: int = 1) -> Result:
     """Runs this rule to the end of its plan. Whole minutes; the fault goes on for `act` seconds after a rollback."""
     world = World(scenario, rate, rollouts, [SLOW], np.random.default_rng(seed))
     most = max(0.01, 3 * scenario.errors)
-    result = Result(*(np.full(rollouts, np.nan) if i == 0 else np.zeros(rollouts) for i in range(7)))
+    result = Result.blank(rollouts)
     alive = np.ones(rollouts, dtype=bool)
     per_step = int(plan.hold / MINUTE)
     steps, held = np.array([*plan.steps, 1.0]), np.zeros(rollouts)
@@ -207,7 +209,7 @@ def _minute(world: World, scenario: Scenario, plan: SimPlan, exposure: Array, mi
     onset = plan.onset(scenario.onset)
     for second in range(minute * MINUTE, (minute + 1) * MINUTE):
         middle = plan.seconds * 0.4
-        faulty = np.full(len(exposure), second >= onset) if not plan.adaptive else exposure >= _share(scenario.onset)
+        faulty = np.full(len(exposure), second >= onset)
         outage = np.full(len(exposure), bool(scenario.outage) and middle <= second < middle + OUTAGE_SECONDS)
         traffic = world.next(exposure, faulty, outage)
         for i, side in enumerate((traffic.candidate, traffic.baseline)):
@@ -218,12 +220,8 @@ def _minute(world: World, scenario: Scenario, plan: SimPlan, exposure: Array, mi
     return Minute(*total), last, harmed
 
 
-def _share(onset: Onset) -> float:
-    return {Onset.START: 0.0, Onset.MIDDLE: 0.5, Onset.LATE: 0.85}[onset]
-
-
 def rules() -> list[Rule]:
     return [CloudWatch(1, 1), CloudWatch(3, 3), Flagger(), Argo()]
 
 
-KAYENTA_PLAN = SimPlan("10% / 3h", (0.1,), 3 * 3600.0, bake=60.0)
+KAYENTA_PLAN = SimPlan.of("10% / 3h", "canary 10% hold 3h bake 1m")

@@ -1,4 +1,7 @@
-"""Our comparison in the simulated world: the very code of the product, with thousands of rollouts on its front axis."""
+"""Our comparison in the simulated world: the very code of the product, with hundreds of rollouts on its front axis.
+
+A tick is a second. What a tick decides is in force in the next one; a rollback takes `ACT` more, in which the fault goes on.
+"""
 
 from __future__ import annotations
 
@@ -7,29 +10,37 @@ from functools import lru_cache
 
 import numpy as np
 
+from benchmarks.simulation.follow import Following, Look, follow
 from benchmarks.simulation.plan import SimPlan
 from benchmarks.simulation.scenario import Onset, Scenario, without_fault
 from benchmarks.simulation.world import _EDGES, OUTAGE_SECONDS, SideSecond, World, slower_share
 from tidegate.core import clusters as bursts
-from tidegate.core import comparison
+from tidegate.core import comparison, power
 from tidegate.core.budget import Pace
 from tidegate.core.clusters import Clusters
+from tidegate.core.compare_file import CompareFile
 from tidegate.core.comparison_input import Counts, Tick
 from tidegate.core.comparison_settings import Settings
-from tidegate.core.evalue import Array
+from tidegate.core.evalue import Array, Flags
+from tidegate.core.exposure import WHOLE
 from tidegate.core.history import DAY, History
 from tidegate.core.latency_comparison import Shift, at, quantile_edges, slower_than
 from tidegate.core.mixture import Prior
+from tidegate.engine.comparing import ACT
 
 LEARNING = 1200
 RARE = 0.06
 """Errors a second below which twenty minutes says nothing about bursts."""
-ACT = 1.0
+OLD = 2.0
+"""How many seconds the candidate's tasks are old when the first users come: their checks take about as long."""
+COLD = CompareFile().warmup.total_seconds() - OLD
+LONGEST = 2.5
+"""A rollout that takes so much longer than its plan says has not finished."""
 
 
 @dataclass
 class Result:
-    """Of each rollout: when it was found bad (NaN: never), harmed requests, how long it took, whether it was ever held."""
+    """Of each rollout: when it was found bad (NaN: never), harmed requests, how long it took, how long it was held."""
 
     found: Array
     harmed: Array
@@ -38,6 +49,11 @@ class Result:
     exposed: Array
     highest: Array  # ln E at its highest
     why: Array  # the part that weighed most when it was found, in the order of `State.log_parts`
+    completed: Array
+
+    @classmethod
+    def blank(cls, rollouts: int) -> Result:
+        return cls(np.full(rollouts, np.nan), *(np.zeros(rollouts) for _ in range(7)))
 
 
 def limits_of_interest(shift: Shift = Shift()) -> list[int]:  # noqa: B008
@@ -49,14 +65,15 @@ def limits_of_interest(shift: Shift = Shift()) -> list[int]:  # noqa: B008
 def expected_bins(requests: float) -> Array:
     above = slower_share(_EDGES, np.ones(1))
     above[0] = 1.0
-    return requests * (above - np.append(above[1:], 0.0))
+    counts: Array = requests * (above - np.append(above[1:], 0.0))
+    return counts
 
 
 def history_of(scenario: Scenario, rate: float, rollouts: int, seed: int) -> History:
     return _history_of(without_fault(scenario), rate, rollouts, seed)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=128)
 def _history_of(calm: Scenario, rate: float, rollouts: int, seed: int) -> History:
     """A day of the baseline: twenty minutes of it second by second, for the clusters; the rest as totals."""
     rng = np.random.default_rng(seed)
@@ -120,70 +137,79 @@ def simulate(
     *,
     rollouts: int,
     seed: int,
+    day: int | None = None,
     settings: Settings = Settings(),  # noqa: B008
 ) -> Result:
-    """Runs `rollouts` rollouts of this plan to their end or rollback."""
-    history = history_of(scenario, rate, rollouts, seed + 1)
+    """Runs `rollouts` rollouts of this plan to their end or rollback. `day`: the seed of the last days that they remember."""
+    history = history_of(scenario, rate, rollouts, seed + 1 if day is None else day)
     world = World(scenario, rate, rollouts, limits_of_interest(settings.shift), np.random.default_rng(seed))
-    prior = Prior(planned_ticks=plan.seconds, planned_changes=len(plan.steps))
-    state = comparison.begin(settings, history, prior)
-    result = Result(*(np.full(rollouts, np.nan) if i == 0 else np.zeros(rollouts) for i in range(7)))
-    alive = np.arange(rollouts)
-    step, entered = np.zeros(rollouts), np.zeros(rollouts)
-    exposure = np.full(rollouts, plan.steps[0])
-    if plan.adaptive:
-        exposure = np.minimum(exposure, _opened(state, plan, rate))
-    outage_since = np.full(rollouts, np.inf)
-    onset = plan.onset(scenario.onset)
-    acting = np.zeros(rollouts, dtype=bool)
-    for second in range(int(plan.seconds * 1.5)):
-        faulty = np.full(len(alive), second >= onset) if not plan.adaptive else _begun(scenario, exposure)
-        begins = exposure >= 0.5 if plan.adaptive else np.full(len(alive), second >= plan.seconds * 0.4)
+    state = comparison.begin(settings, history, Prior(float(max(1, plan.seconds)), float(len(plan.plan.steps))))
+    result, alive = Result.blank(rollouts), np.arange(rollouts)
+    following = Following.begin(plan.plan, _opened(state, plan))
+    outage_since, acting = np.full(rollouts, np.inf), np.zeros(rollouts, dtype=bool)
+    for second in range(int(plan.seconds * LONGEST)):
+        exposure = following.wanted(plan.plan) / WHOLE
+        faulty, begins = _begun(scenario, plan, following, exposure)
         outage_since = np.where(begins, np.minimum(outage_since, second), outage_since)
         in_outage = (second < outage_since + OUTAGE_SECONDS) & (second >= outage_since) & bool(scenario.outage)
         traffic = world.next(exposure, faulty, in_outage)
         result.harmed[alive] += traffic.harmed
         result.exposed[alive] += traffic.candidate.begun
         result.seconds[alive] += 1
-        done = acting | ((step > len(plan.steps) - 1) & (second + 1 - entered >= plan.bake))
-        tick = Tick(counts(traffic.candidate), counts(traffic.baseline), 1.0, exposure, step, np.full(len(alive), True))
+        warm = np.full(len(alive), second >= COLD)
+        tick = Tick(counts(traffic.candidate), counts(traffic.baseline), 1.0, exposure, following.step, warm)
         state = comparison.advance(state, tick)
+        held, bad = comparison.is_held(state), comparison.is_bad(state) & ~acting
         result.highest[alive] = np.maximum(result.highest[alive], state.log_e)
-        bad = comparison.is_bad(state) & ~acting
         result.found[alive[bad]] = second + 1
         result.why[alive[bad]] = (state.log_parts + state.log_weights)[bad].argmax(axis=-1)
-        result.held[alive] = np.maximum(result.held[alive], comparison.is_held(state))
-        acting = acting | bad
-        leaves = (second + 1 - entered >= plan.hold) & ~state.outage & ~comparison.is_mismatch(state)
-        if plan.adaptive:
-            leaves |= (second + 1 - entered >= plan.least) & comparison.is_not_worse(state)
-            leaves &= ~comparison.is_suspected(state)
-        leaves &= ~acting & (step <= len(plan.steps) - 1)
-        step, entered = step + leaves, np.where(leaves, second + 1, entered)
-        wanted = np.append(np.array(plan.steps), 1.0)[np.minimum(step, len(plan.steps)).astype(int)]
-        if plan.adaptive:
-            wanted = np.where(step >= len(plan.steps), wanted, np.minimum(wanted, _opened(state, plan, rate)))
-        exposure = np.where(acting, exposure, np.maximum(wanted, exposure))
-        if done.any():
-            kept = ~done
-            alive, step, entered, exposure, acting = alive[kept], step[kept], entered[kept], exposure[kept], acting[kept]
-            outage_since = outage_since[kept]
-            state = taken(state, kept)  # type: ignore[assignment]
+        result.held[alive] += held & ~acting & ~bad
+        # Who was found bad is gone after `ACT`; until then nothing moves.
+        gone, acting = acting, acting | bad
+        look = Look(held | acting, _lacks_data(state, following, plan), _opened(state, plan), comparison.is_not_worse(state))
+        following = follow(following, plan.plan, look)
+        result.completed[alive] = following.completed
+        kept = ~(gone | following.completed)
+        if not kept.all():
+            alive, outage_since, acting = alive[kept], outage_since[kept], acting[kept]
+            state, following = taken(state, kept), taken(following, kept)  # type: ignore[assignment]
             world.keep(kept)
         if not len(alive):
             break
     return result
 
 
-def _opened(state: comparison.State, plan: SimPlan, rate: float) -> Array:
-    """What the harm budget opens; in whole ten-thousandths, as every exposure."""
-    share = comparison.allowed_exposure(state, Pace(plan.harm, 1.0, ACT))
-    if not state.rate.any():
-        share = np.minimum(share, plan.harm / (rate * 2))
-    return np.maximum(np.floor(share * 10_000) / 10_000, 0.0001)
+def _opened(state: comparison.State, plan: SimPlan) -> Array:
+    """What the harm budget opens; in whole ten-thousandths, and at least one, as the engine asks it of a router."""
+    if plan.plan.harm is None:
+        return np.zeros(state.log_e.shape)
+    share = comparison.allowed_exposure(state, Pace(float(plan.plan.harm), 1.0, ACT))
+    return np.maximum(np.floor(np.minimum(share, 1.0) * WHOLE + 1e-9), 1.0)
 
 
-def _begun(scenario: Scenario, exposure: Array) -> np.ndarray:
-    """Adaptive plans reach the same exposures at other times: faults of the middle begin when half is exposed."""
-    share = {Onset.START: 0.0, Onset.MIDDLE: 0.5, Onset.LATE: 0.85}[scenario.onset]
-    return exposure >= share
+def _lacks_data(state: comparison.State, following: Following, plan: SimPlan) -> Flags:
+    """Whether a step that would end now has not gathered what finds a fault of `must_see` (see `comparison_report`)."""
+    holds = np.array([step.hold.total_seconds() for step in plan.plan.steps])[following.step.astype(int)]
+    asked = (following.watched + 1 >= holds) & (state.exposure < 1)
+    lacks = np.zeros(len(holds), dtype=bool)
+    for i in np.flatnonzero(asked):
+        share, phi, n_c = (float(part[i, 0]) for part in (state.plug_in.share, state.clusters.phi, state.this_step.n_c))
+        lacks[i] = n_c < phi * _needed(float(f"{share:.2g}"), round(float(state.exposure[i]), 4), state.settings)
+    return lacks
+
+
+@lru_cache(maxsize=4096)
+def _needed(share: float, exposure: float, settings: Settings) -> float:
+    exposure = min(max(exposure, 1e-4), 0.9999)
+    return power.needed(settings.must_see, share, (1 - exposure) / exposure, 1.0, settings)
+
+
+def _begun(scenario: Scenario, plan: SimPlan, following: Following, exposure: Array) -> tuple[Flags, Flags]:
+    """Whether the fault has begun, and whether the shared outage has: by watched time; where the plan is adaptive, and
+    reaches the same exposures at other times, by exposure."""
+    if plan.adaptive:
+        return exposure >= {Onset.START: 0.0, Onset.MIDDLE: 0.5, Onset.LATE: 0.85}[scenario.onset], exposure >= 0.5
+    holds = np.array([step.hold.total_seconds() for step in plan.plan.steps])
+    index = following.step.astype(int)
+    progress = (np.cumsum(holds) - holds)[index] + np.minimum(following.watched, holds[index])
+    return progress >= plan.onset(scenario.onset), progress >= 0.4 * plan.seconds

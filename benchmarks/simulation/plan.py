@@ -1,4 +1,4 @@
-"""The plans that are simulated, as exposure over time."""
+"""The plans that are simulated: the product's own, read from the sentences that people write."""
 
 from __future__ import annotations
 
@@ -7,24 +7,41 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.simulation.scenario import Onset
+from tidegate.core.exposure import WHOLE
+from tidegate.core.plan import Plan, read_plan
 
 
 @dataclass(frozen=True)
 class SimPlan:
-    """`steps`: exposures, each held for `hold` seconds. `adaptive` plans leave a step after `least` seconds when the
-    candidate is proven to be not worse, and keep to the harm budget inside of it."""
+    """`steps`: the exposures below 100 %, each held for `hold` seconds; then everybody for `bake` seconds."""
 
     name: str
-    steps: tuple[float, ...]
-    hold: float
-    bake: float = 60.0
-    adaptive: bool = False
-    least: float = 12.0
-    harm: float = 10.0
+    plan: Plan
+
+    @classmethod
+    def of(cls, name: str, sentence: str) -> SimPlan:
+        return cls(name, read_plan(sentence).resolve())
+
+    @property
+    def adaptive(self) -> bool:
+        return self.plan.harm is not None
+
+    @property
+    def steps(self) -> tuple[float, ...]:
+        return tuple(step.exposure / WHOLE for step in self.plan.steps[:-1])
+
+    @property
+    def hold(self) -> float:
+        return self.plan.steps[0].hold.total_seconds()
+
+    @property
+    def bake(self) -> float:
+        return self.plan.steps[-1].hold.total_seconds()
 
     @property
     def seconds(self) -> int:
-        return int(self.hold * len(self.steps) + self.bake)
+        """How long it takes when every step has enough data at the end of its hold."""
+        return int(self.plan.duration.total_seconds())
 
     def schedule(self) -> np.ndarray:
         """The exposure in every second, when nothing is adaptive."""
@@ -32,13 +49,12 @@ class SimPlan:
         return np.concatenate([exposures, np.full(int(self.bake), 1.0)])
 
     def onset(self, onset: Onset) -> float:
-        """When a fault begins, in seconds: it counts from the start of the step with half (or nine tenths) exposed."""
+        """When a fault begins, in seconds of watched time: with half, or nine tenths, of the way to everybody done."""
         share = {Onset.START: 0.0, Onset.MIDDLE: 0.45, Onset.LATE: 0.85}[onset]
         return float(int(share * self.hold * len(self.steps)))
 
 
-TENTHS = tuple(round(0.1 * i, 1) for i in range(1, 10))
-LINEAR = SimPlan("linear 10% / 1m", TENTHS, 60.0)
-CANARY = SimPlan("canary 10% / 5m", (0.1,), 300.0)
-ADAPTIVE = SimPlan("adaptive, harm 10", TENTHS, 60.0, adaptive=True)
+LINEAR = SimPlan.of("linear 10% / 1m", "linear 10% every 1m bake 1m")
+CANARY = SimPlan.of("canary 10% / 5m", "canary 10% hold 5m bake 1m")
+ADAPTIVE = SimPlan.of("adaptive, harm 10", "adaptive harm 10 over 2m bake 1m")
 PLANS = (LINEAR, CANARY, ADAPTIVE)

@@ -59,7 +59,7 @@ def stopping_times(design: Design, low: float, *, runs: int, rng: np.random.Gene
     seen_a, seen_b = np.cumsum(bad_a, axis=0) - bad_a, np.cumsum(bad_b, axis=0) - bad_b
     blocks = np.arange(longest, dtype=float)[:, None]
     toward = _restricted(design, seen_a, seen_b, blocks) if design.restricted else _free(design, seen_a, seen_b, blocks)
-    block = Block(np.float64(design.nb), bad_b, np.float64(design.na), bad_a)
+    block = Block(np.asarray(float(design.nb)), bad_b, np.asarray(float(design.na)), bad_a)
     log_e = np.cumsum(log_evalue(block, toward, project(block, toward, NO_MARGIN)), axis=0)
     reached = log_e >= np.log(1 / ALPHA)
     return np.where(reached.any(axis=0), reached.argmax(axis=0) + 1, longest).astype(float)

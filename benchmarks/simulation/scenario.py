@@ -98,6 +98,10 @@ def _families() -> list[Scenario]:
 
 
 SCENARIOS: tuple[Scenario, ...] = tuple(_families())
+STRICT = (
+    "healthy 0.1%", "healthy 1%", "healthy 0%", "noisy", "daily rhythm", "bursts of 3", "bursts of 5 over 3 s", "latency +5%",
+)  # fmt: skip
+"""Harmless families of which at most one in a thousand may be rolled back."""
 
 
 def named(name: str) -> Scenario:

@@ -20,7 +20,7 @@ import numpy as np
 from rich.progress import track
 
 from benchmarks.simulation import ours
-from benchmarks.simulation.plan import TENTHS, SimPlan
+from benchmarks.simulation.plan import SimPlan
 from benchmarks.simulation.scenario import Scenario, Use
 from tidegate.core import mixture
 from tidegate.core.comparison_settings import Settings
@@ -28,7 +28,7 @@ from tidegate.core.evalue import Block, Margin
 from tidegate.core.mixture import NEVER, SIZES, Calendar, Prior, Stake
 from tidegate.core.plug_in import PlugIn, learn
 
-PLAN = SimPlan("linear 10% / 30 s", TENTHS, 30.0, bake=0.0)
+PLAN = SimPlan.of("linear 10% / 30 s", "linear 10% every 30s bake 1s")
 BATCH = {"concurrent": 1000, "whole": 250}
 GRID = [(errors, rate) for errors in (0.0003, 0.001, 0.01, 0.1) for rate in (3.0, 30.0, 300.0)]
 

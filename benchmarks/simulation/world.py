@@ -112,7 +112,7 @@ class World:
             return errors.astype(float)
         spread = self.rng.multinomial(errors, np.full(s.burst_seconds, 1 / s.burst_seconds))
         self.waiting[side] += spread
-        now = self.waiting[side][:, 0].copy()
+        now: Array = self.waiting[side][:, 0].copy()
         self.waiting[side] = np.concatenate([self.waiting[side][:, 1:], np.zeros((len(now), 1))], axis=1)
         return now
 
@@ -127,10 +127,11 @@ class World:
             return np.zeros_like(heavy)
         first = (heavy > 0) & (self.heavy_failed[side] == 0)
         self.heavy_failed[side] += heavy
-        return heavy - first
+        again: Array = heavy - first
+        return again
 
     def _hang(self, hangs: Array) -> Array:
-        ended = self.hung[0].copy()
+        ended: Array = self.hung[0].copy()
         self.hung = np.concatenate([self.hung[1:], hangs[None]])
         return ended
 
