@@ -146,7 +146,7 @@ class Naive:
             case "if" | "?:":
                 return self._if(arguments, data, flag)
             case "and" | "or":
-                value = None
+                value: Any = UNDEFINED
                 for argument in arguments:
                     value = self.logic(argument, data, flag)
                     if truthy(value) == (operator == "or"):
@@ -174,7 +174,6 @@ class Naive:
             result = self.logic(arguments[2], data, flag) if len(arguments) > 2 else None
             for item in items:
                 result = self.logic(logic, {"current": item, "accumulator": result}, flag)
-                result = None if result is UNDEFINED else result
             return result
         if operator in ("some", "none"):  # stops at the first, so that what is given up later is not looked at
             return any(truthy(self.logic(logic, item, flag)) for item in items) == (operator == "some")

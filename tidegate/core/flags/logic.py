@@ -75,7 +75,7 @@ def _if(given: Sequence[Worked]) -> Worked:
 
 def _and(given: Sequence[Worked]) -> Worked:
     def work(data: Any) -> Any:
-        value = None
+        value = UNDEFINED
         for one in given:
             value = one(data)
             if not truthy(value):
@@ -87,7 +87,7 @@ def _and(given: Sequence[Worked]) -> Worked:
 
 def _or(given: Sequence[Worked]) -> Worked:
     def work(data: Any) -> Any:
-        value = None
+        value = UNDEFINED
         for one in given:
             value = one(data)
             if truthy(value):
@@ -142,7 +142,7 @@ def _reduce(given: Sequence[Worked]) -> Worked:
     def work(data: Any) -> Any:
         result = first(data)
         for item in as_list(items(data)):
-            result = null(logic({"current": item, "accumulator": result}))
+            result = logic({"current": item, "accumulator": result})
         return result
 
     return work
@@ -188,11 +188,16 @@ def _inside(data: Any, part: str) -> Any:
 
 def missing(data: Any, *keys: Any) -> list[Any]:
     wanted = keys[0] if keys and isinstance(keys[0], list | tuple) else keys
-    return [key for key in wanted if (value := var(data, key)) is None or (isinstance(value, str) and not value)]
+    return [key for key in wanted if (value := _at(data, key)) is None or (isinstance(value, str) and not value)]
+
+
+def _at(data: Any, key: Any) -> Any:
+    """As {"var": key}: a list is its arguments."""
+    return var(data, *key) if isinstance(key, list | tuple) else var(data, key)
 
 
 def missing_some(data: Any, needed: Any = UNDEFINED, options: Any = UNDEFINED, *_: Any) -> list[Any]:
-    lacking = missing(data, options)
+    lacking = missing(data, *options) if isinstance(options, list | tuple) else missing(data, options)
     size = len(options) if isinstance(options, list | tuple | str) else NAN
     return [] if less(needed, size - len(lacking), or_equal=True) else lacking
 

@@ -122,7 +122,7 @@ def _cat(*values: Any) -> str:
 
 def _in(item: Any = UNDEFINED, where: Any = UNDEFINED, *_: Any) -> bool:
     if isinstance(where, str):
-        return to_text(item) in where
+        return where != "" and to_text(item) in where
     return any(strict_equal(one, item) for one in as_list(where))
 
 
@@ -177,5 +177,5 @@ PLAIN: dict[str, Callable[..., Any]] = {
     "in": _in,
     "substr": _substr,
     "merge": _merge,
-    "log": lambda one=UNDEFINED, *_: null(one),
+    "log": lambda one=UNDEFINED, *_: one,
 }

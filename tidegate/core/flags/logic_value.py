@@ -1,7 +1,7 @@
 """JavaScript's ideas of truth, number, text, equality and order, for JsonLogic.
 
 Values are what JSON knows; None is null, UNDEFINED an argument that was not given. Whatever else a context may hold counts as
-an object: true, not a number, "[object Object]", equal to itself alone.
+an object: true, not a number, "[object Object]", equal to itself alone. Texts are counted in characters, where JavaScript counts units of UTF-16.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _number_of_text(text: str) -> int | float:
 
 def _number(text: str) -> int | float:
     digits = text.lstrip("+-")
-    return int(text) if digits.isdigit() and len(digits) < 16 else float(text)
+    return int(text) if digits.isdigit() and len(digits) < 16 and text != "-0" else float(text)
 
 
 def parse_float(value: Any) -> int | float:
