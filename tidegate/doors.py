@@ -74,6 +74,7 @@ class Doors:
         return ApiServices(
             orders=house.orders,
             glance=house.glance,
+            foresight=house.foresight,
             home=house.settings.home,
             token=_token(house.settings),
             clock=self._clock,

@@ -22,6 +22,7 @@ from tidegate.drivers.process.runtime import ProcessRuntime
 from tidegate.drivers.pushed import PushedMetrics
 from tidegate.drivers.scrape import ScrapedMetrics
 from tidegate.engine.catalog import Catalog
+from tidegate.engine.foresight import Foresight
 from tidegate.engine.gauges import Gauges
 from tidegate.engine.glance import Glance
 from tidegate.engine.loop import Loop
@@ -53,6 +54,7 @@ class House:
     hooks: Hooks
     orders: Orders
     glance: Glance
+    foresight: Foresight
     loop: Loop
     postman: Postman
     poked: threading.Event
@@ -96,6 +98,7 @@ def build(settings: Settings) -> House:
         hooks=hooks,
         orders=orders,
         glance=Glance(store, lever, watcher, unwritten),
+        foresight=Foresight(watcher, lever, settings.tick),
         loop=Loop(
             store=store,
             catalog=catalog,

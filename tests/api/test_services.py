@@ -119,7 +119,7 @@ def test_validate_says_what_would_happen_and_changes_nothing(own: TestClient, ho
     before = house.store.events(limit=1000)
     answer = own.post("/v1/validate", json={"file": sent(), "version": "v2"}).json()
     assert (answer["baseline"], answer["candidate"], answer["duration"]) == ("v1", "v2", "5m")
-    assert [guard["name"] for guard in answer["guards"]] == ["tasks", "errors", "slow"]
+    assert [guard["name"] for guard in answer["guards"]] == ["tasks", "errors", "slow", "comparison"]
     assert answer["guards"][1]["said"] == "error_rate of the candidate above 1% in 2 of 3 periods of 10s"
     assert house.store.events(limit=1000) == before
 
@@ -132,7 +132,9 @@ def test_validate_says_whether_a_guard_that_fires_will_be_armed(
     house.watcher.alarming = (GuardSeen("errors", "firing", "3%", "above 1%"), GuardSeen("slow", "ok", "40ms", "above 800ms"))
     text = WEB.replace("bake: 2m}", f"bake: 2m, if_firing: {if_firing}}}")
     guards = own.post("/v1/validate", json={"file": sent(text), "version": "v2"}).json()["guards"]
-    assert [(guard["name"], guard["armed"]) for guard in guards] == [("tasks", "yes"), ("errors", armed), ("slow", "yes")]
+    assert [(guard["name"], guard["armed"]) for guard in guards] == [
+        ("tasks", "yes"), ("errors", armed), ("slow", "yes"), ("comparison", "yes")
+    ]  # fmt: skip
 
 
 def test_validate_refuses_what_this_machine_refuses(own: TestClient, house: House) -> None:

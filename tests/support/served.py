@@ -15,6 +15,7 @@ from tidegate.api.serve import Serving, serve
 from tidegate.core.errors import Refused
 from tidegate.core.exposure import NONE, Exposure
 from tidegate.core.harm import Harm
+from tidegate.core.history import History
 from tidegate.core.rollout import HookSeen, Phase, Rollout
 from tidegate.core.service import Service
 from tidegate.core.setting import Applied
@@ -22,6 +23,7 @@ from tidegate.core.verdict import GOOD, GuardSeen, Verdict, combine
 from tidegate.drivers.memory_router import MemoryRouter
 from tidegate.drivers.memory_runtime import MemoryRuntime
 from tidegate.engine.catalog import Catalog
+from tidegate.engine.foresight import Foresight
 from tidegate.engine.glance import Glance
 from tidegate.engine.loop import Loop
 from tidegate.engine.orders import Orders
@@ -82,6 +84,7 @@ class SettableWatcher(Watcher):
         self.account: Harm = Harm()
         self.alarming: tuple[GuardSeen, ...] = ()
         self.refusals: list[Refused] = []
+        self.day: History = History.blank()
 
     def look(self, *_: Any, **__: Any) -> None:
         pass
@@ -110,6 +113,9 @@ class SettableWatcher(Watcher):
 
     def figures(self, service: str) -> Figures:
         return self.sides["baseline"]
+
+    def history(self, service: str) -> History:
+        return self.day
 
     def unknown_metrics(self, file: Service) -> Sequence[Refused]:
         return self.refusals
@@ -169,12 +175,14 @@ class House:
             poke=lambda: None,
         )
         self.glance = Glance(self.store, self.lever, self.watcher, unwritten)
+        self.foresight = Foresight(self.watcher, self.lever, timedelta(seconds=1))
 
     @property
     def services(self) -> ApiServices:
         return ApiServices(
             orders=self.orders,
             glance=self.glance,
+            foresight=self.foresight,
             home=self.home,
             token=TOKEN,
             clock=lambda: self.now,

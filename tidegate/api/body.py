@@ -8,11 +8,13 @@ from types import NoneType
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
-from pydantic import Field, StringConstraints
+from pydantic import Field, PlainValidator, StringConstraints, WithJsonSchema
 
+from tidegate.core.compare_file import parse_percent
 from tidegate.core.document import Document, read
 from tidegate.core.errors import Invalid
 from tidegate.core.plan import PlanFile
+from tidegate.core.rate import parse_rate
 from tidegate.core.service import Name, Service, VersionName
 from tidegate.core.text import read_json, read_yaml
 
@@ -32,6 +34,42 @@ class ValidateBody(Document):
     file: Service
     version: VersionName | None = None
     plan: PlanFile | None = None
+
+
+def _rate(content: Any) -> float:
+    if isinstance(content, bool) or not isinstance(content, str | int | float):
+        raise ValueError(f"{content!r} is no traffic.\nWrite requests a second, as 30/s.")
+    return _read(str(content), parse_rate)
+
+
+def _share(content: Any) -> float:
+    if not isinstance(content, str):
+        raise ValueError(f"{content!r} is no share.\nWrite it in percent, as 0.1%.")
+    share = _read(content, parse_percent)
+    if share > MOST_FAILING:
+        raise ValueError(f"a service that fails {content} of its requests is not there to be released to.\nMend it first.")
+    return share
+
+
+def _read(text: str, parse: Callable[[str], float]) -> float:
+    try:
+        return parse(text)
+    except Invalid as wrong:
+        raise ValueError(str(wrong)) from wrong
+
+
+MOST_FAILING = 0.5
+Rate = Annotated[float, PlainValidator(_rate), WithJsonSchema({"type": "string", "examples": ["30/s", "1800/m", "2k/s"]})]
+Share = Annotated[float, PlainValidator(_share), WithJsonSchema({"type": "string", "examples": ["0.1%"]})]
+
+
+class ForecastBody(Document):
+    file: Service
+    plan: PlanFile | None = None
+    traffic: Rate | None = None
+    """Requests a second, as `30/s`; by default what the service has now."""
+    errors: Share | None = None
+    """The share of them that fails anyway, as `0.1%`; by default what the last day knows."""
 
 
 class ReasonBody(Document):

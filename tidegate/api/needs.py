@@ -11,6 +11,7 @@ from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
+from tidegate.engine.foresight import Foresight
 from tidegate.engine.glance import Glance
 from tidegate.engine.orders import Orders
 
@@ -53,6 +54,7 @@ class Health:
 class ApiServices:
     orders: Orders
     glance: Glance
+    foresight: Foresight
     home: Path
     token: str = field(repr=False)
     clock: Callable[[], datetime]

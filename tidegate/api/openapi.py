@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tidegate.api import answers, body
+from tidegate.api.forecast import ForecastAhead
 from tidegate.api.peer import admitted
 from tidegate.api.preview import Preview
 from tidegate.core.service import Service
@@ -21,10 +22,13 @@ from tidegate.engine.view import RolloutView, ServiceView
 API_VERSION = "1"
 _REF = "#/components/schemas/{model}"
 _DURATION = {"type": "string", "examples": ["1m30s", "500ms"]}
-_BODIES = (Service, body.DeployBody, body.ValidateBody, body.ReasonBody, body.PromoteBody, body.RollbackBody, body.PushBody)
+_BODIES = (
+    Service, body.DeployBody, body.ValidateBody, body.ForecastBody, body.ReasonBody, body.PromoteBody, body.RollbackBody,
+    body.PushBody,
+)  # fmt: skip
 _ANSWERS = (
-    ServiceView, RolloutView, Preview, answers.Said, answers.Problem, answers.Deployment, answers.Happening, answers.Explained,
-    answers.ServiceAlarms, answers.Taken, answers.Line, answers.HealthSeen,
+    ServiceView, RolloutView, Preview, ForecastAhead, answers.Said, answers.Problem, answers.Deployment, answers.Happening,
+    answers.Explained, answers.ServiceAlarms, answers.Taken, answers.Line, answers.HealthSeen,
 )  # fmt: skip
 _PROBLEM = {
     "description": "What went wrong, and the mend.",

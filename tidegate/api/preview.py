@@ -7,16 +7,20 @@ from datetime import timedelta
 
 from tidegate.api.body import ValidateBody
 from tidegate.core.errors import NotFound
-from tidegate.core.plan import IfFiring
+from tidegate.core.exposure import FULL
+from tidegate.core.plan import IfFiring, Plan
 from tidegate.core.service import Service
+from tidegate.engine.comparing import NAME
+from tidegate.engine.foresight import Foresight, Known
 from tidegate.engine.glance import Glance
 from tidegate.engine.view import ServiceView, StepView, url_of
 
 
 @dataclass(frozen=True, slots=True)
 class GuardAhead:
-    """A guard that will look. `armed`: yes, no (`if_firing: ignore`), later (`compare`: once it was well), or refused: it fires
-    already, and no deploy begins. `state` is how it stands now, "" when that is not known yet."""
+    """A guard that will look. `armed`: yes, no (`if_firing: ignore`, or a comparison that has nothing to compare with), later
+    (`compare`: once it was well), or refused: it fires already, and no deploy begins. `state` is how it stands now, "" when
+    that is not known yet."""
 
     name: str
     said: str
@@ -40,6 +44,7 @@ class Preview:
     deadline: timedelta
     guards: tuple[GuardAhead, ...]
     in_flight: str  # the rollout that is going on now, "" for none
+    warnings: tuple[str, ...] = ()  # what this plan will not see at the present traffic, each with what would help
 
 
 GATE = GuardAhead(
@@ -47,9 +52,9 @@ GATE = GuardAhead(
 )
 
 
-def preview(body: ValidateBody, glance: Glance) -> Preview:
+def preview(body: ValidateBody, glance: Glance, foresight: Foresight) -> Preview:
     file, plan = body.file, (body.plan or body.file.plan).resolve()
-    now = _as_it_is(file, glance)
+    now = as_it_is(file, glance)
     running = now.rollout if now and now.rollout and now.rollout.in_flight else None
     return Preview(
         service=file.service,
@@ -61,16 +66,32 @@ def preview(body: ValidateBody, glance: Glance) -> Preview:
         steps=tuple(StepView(str(step.exposure), step.hold, step.gate, step.hook is not None) for step in plan.steps),
         duration=plan.duration,
         deadline=plan.deadline,
-        guards=(GATE, *_alarms(file, now, plan.if_firing)),
+        guards=guards_ahead(file, plan, now, foresight.known(file.service)),
         in_flight=running.id if running else "",
+        warnings=tuple(foresight.warnings(file, plan)) if now and now.stable else (),
     )
 
 
-def _as_it_is(file: Service, glance: Glance) -> ServiceView | None:
+def as_it_is(file: Service, glance: Glance) -> ServiceView | None:
     try:
         return glance.service(file.service)
     except NotFound:
         return None
+
+
+def guards_ahead(file: Service, plan: Plan, now: ServiceView | None, known: Known) -> tuple[GuardAhead, ...]:
+    """Everything that may roll back, or is shown. A first version has nothing to be compared with."""
+    compared = [_comparison(file, plan, known)] if file.compare.is_on and now and now.stable else []
+    return (GATE, *_alarms(file, now, plan.if_firing), *compared)
+
+
+def _comparison(file: Service, plan: Plan, known: Known) -> GuardAhead:
+    armed, why = "yes", f"the last day of this service is {'known' if known.a_day else 'not known yet'}"
+    if plan.steps[0].exposure == FULL and known.a_day:
+        why = "everybody is let in at once: only the last day is left to compare with"
+    elif plan.steps[0].exposure == FULL:
+        armed, why = "no", "everybody is let in at once, and the last day is not known yet: there is nothing to compare with"
+    return GuardAhead(NAME, file.compare.said, file.compare.rollback, armed, why=why)
 
 
 def _alarms(file: Service, now: ServiceView | None, if_firing: IfFiring) -> list[GuardAhead]:

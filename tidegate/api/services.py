@@ -9,7 +9,8 @@ from starlette.responses import Response
 
 from tidegate.api.answers import Deployment, Said
 from tidegate.api.arguments import ServiceName
-from tidegate.api.body import DeployBody, PromoteBody, RawBody, ReasonBody, RollbackBody, ValidateBody, body_of
+from tidegate.api.body import DeployBody, ForecastBody, PromoteBody, RawBody, ReasonBody, RollbackBody, ValidateBody, body_of
+from tidegate.api.forecast import ForecastAhead, forecast
 from tidegate.api.needs import ApiServices, Services
 from tidegate.api.openapi import described
 from tidegate.api.peer import Admitted
@@ -56,7 +57,13 @@ def remove(
 def validate(services: Services, body: Annotated[ValidateBody, Depends(body_of(ValidateBody))]) -> Response:
     """Checks a service file against this machine and tells what deploying it would do. Changes nothing."""
     services.orders.check(body.file, body.version or "")
-    return answer(preview(body, services.glance))
+    return answer(preview(body, services.glance, services.foresight))
+
+
+@router.post("/forecast", **described(ForecastAhead, body=ForecastBody))
+def show_forecast(services: Services, body: Annotated[ForecastBody, Depends(body_of(ForecastBody))]) -> Response:
+    """What a plan will see, cost and take at the present traffic, or at the one that is given. Changes nothing."""
+    return answer(forecast(body, services.glance, services.foresight))
 
 
 @router.post("/services/{service}/deploy", **described(Deployment, body=DeployBody))

@@ -19,6 +19,7 @@ from tidegate.core.counts import Counts, counts
 from tidegate.core.errors import Refused
 from tidegate.core.exposure import NONE, Exposure
 from tidegate.core.harm import Counted, Harm, look_at, note_exposure, note_slow
+from tidegate.core.history import History
 from tidegate.core.metric_name import Source, refuse_unknown
 from tidegate.core.plan import IfFiring
 from tidegate.core.rollout import Phase, Rollout
@@ -323,6 +324,11 @@ class Watcher:
         """Everything that this service did in the last seconds, whoever served it."""
         watched = self._services.get(service)
         return figures_of(list(watched.recent.values()) if watched else [])
+
+    def history(self, service: str) -> History:
+        """What is remembered of its last day; blank for a service that nobody has watched."""
+        watched = self._services.get(service)
+        return watched.remembering.history if watched else History.blank()
 
     # --- alarms -------------------------------------------------------------------------------------------------------
 
