@@ -18,7 +18,7 @@ from types import TracebackType
 
 CONNECTIONS = 16
 LONGEST = 1800.0
-FASTEST = 400.0
+FASTEST = 600.0
 PATIENCE = 8.0
 
 

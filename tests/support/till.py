@@ -1,17 +1,19 @@
 """A small shop's till with faults, for walks through the whole house. Imports nothing of ours, so that it starts fast.
 
     python till.py --port 8001 --version v2 --ledger FILE [--fail GET=20%:500] [--fail POST=20%:reset] [--hang]
-                   [--refuse 20%] [--outage FILE] [--late 5s] [--never] [--exit]
+                   [--refuse 20%] [--outage FILE] [--burst 3:0.3%] [--late 5s] [--never] [--exit]
 
 It shows `queue_length 1` at /metrics.
 
 Every request is one line in the ledger (version, method, status), written before the answer: what the till did, told by
-nobody but itself. A share of 20% means every fifth request of that method.
+nobody but itself. A share of 20% means every fifth request of that method. A burst of 3:0.3% means that with a chance of 0.3% a
+request and the two after it fail.
 """
 
 import argparse
 import asyncio
 import os
+import random
 import signal
 import socket
 import struct
@@ -24,6 +26,8 @@ class Faults:
         self.hang = given.hang
         self.outage = given.outage
         self.refuse = int(given.refuse.rstrip("%")) / 100
+        size, _, chance = given.burst.partition(":")
+        self.burst, self.chance, self.bursting = int(size), float(chance.rstrip("%")) / 100, 0
         self.every: dict[str, tuple[int, str]] = {}
         for fail in given.fail:
             method, _, rest = fail.partition("=")
@@ -34,6 +38,11 @@ class Faults:
     def of(self, method: str) -> str:
         """The fault of this request, "" when it gets a good answer."""
         if self.outage and os.access(self.outage, os.F_OK):
+            return "500"
+        if not self.bursting and random.random() < self.chance:
+            self.bursting = self.burst
+        if self.bursting:
+            self.bursting -= 1
             return "500"
         every, kind = self.every.get(method, (0, ""))
         count = self.asked[method] = self.asked.get(method, 0) + 1
@@ -121,6 +130,7 @@ def main() -> None:
     parser.add_argument("--fail", action="append", default=[])
     parser.add_argument("--refuse", default="0%")
     parser.add_argument("--outage", default="")
+    parser.add_argument("--burst", default="1:0%")
     parser.add_argument("--late", default="0s")
     parser.add_argument("--hang", action="store_true")
     parser.add_argument("--never", action="store_true")

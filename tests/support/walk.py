@@ -143,9 +143,9 @@ class Tidegate:
         done = self.ask("POST", f"/services/{service}/deploy", file=file, version=version)
         return str(done["rollout"]["id"])
 
-    def serve(self, service: str, version: str = "v1", **changes: Any) -> int:
+    def serve(self, service: str, version: str = "v1", faults: Sequence[str] = (), **changes: Any) -> int:
         """A first version serves; the port where."""
-        self.ended(self.deploy(service, version, **changes))
+        self.ended(self.deploy(service, version, faults, **changes))
         until(lambda: self.rollout(f"{service}-1")["tidy"] == "", 10, "the first version is tidied")
         return self.ports[service]
 
