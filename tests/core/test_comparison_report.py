@@ -31,6 +31,19 @@ def test_a_slow_version_is_told_with_its_milliseconds():
     assert " ms or more (the baseline: " in said.sentence
 
 
+def test_suspicion_holds_the_exposure_and_names_its_figures():
+    state, seen = begun(HISTORY), []
+    while (said := report(state)).standing != "firing":
+        seen.append(said)
+        state = run(state, Traffic(candidate=0.02, seed=len(seen)), 1)
+    suspected = [said for said in seen if said.suspected]
+    assert suspected
+    for said in suspected:
+        assert said.standing == "held"
+        assert said.sentence.startswith("suspicion: errors: ")
+        assert said.sentence.endswith("; the exposure is held")
+
+
 def test_too_little_is_told_with_what_is_missing():
     said = report(run(begun(HISTORY), Traffic(rate=20), 10))
     assert said.standing == "no_data"

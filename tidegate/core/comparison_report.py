@@ -70,6 +70,8 @@ def report(state: State) -> Report:
         standing, sentence = "held", _mismatch(state)
     elif outage:
         standing, sentence = "held", _outage(state)
+    elif comparison.is_suspected(state):
+        standing, sentence = "held", _suspicion(state, figures)
     elif alone:
         standing, sentence = "not_applicable", "at 100% there is no baseline left to compare with"
     elif not enough:
@@ -174,6 +176,10 @@ def _outage(state: State) -> str:
         f"shared outage: the baseline itself has {_of(e, n)} errors in the last half minute, where the last day knows "
         f"{say_share(float(state.past.share[0]))}; the exposure is held"
     )
+
+
+def _suspicion(state: State, figures: tuple[Figure, ...]) -> str:
+    return f"suspicion: {_why(state, figures)}; the exposure is held"
 
 
 def _too_little(state: State, seen: float | None, n_c: float, missing: int) -> str:
