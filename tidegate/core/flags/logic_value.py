@@ -1,7 +1,8 @@
 """JavaScript's ideas of truth, number, text, equality and order, for JsonLogic.
 
 Values are what JSON knows; None is null, UNDEFINED an argument that was not given. Whatever else a context may hold counts as
-an object: true, not a number, "[object Object]", equal to itself alone. Texts are counted in characters, where JavaScript counts units of UTF-16.
+an object: true, not a number, "[object Object]", equal to itself alone. Texts are counted in characters, where JavaScript
+counts units of UTF-16.
 """
 
 from __future__ import annotations
