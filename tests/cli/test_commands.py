@@ -105,6 +105,14 @@ def test_validate_says_what_would_happen(served: House, run: Run) -> None:
     assert len(served.store.history()) == 1
 
 
+def test_validate_names_the_comparison_and_what_the_plan_would_not_see(served: House, run: Run) -> None:
+    served.run("v1")
+    served.watcher.sides["baseline"] = Figures(requests=20, per_second=2.0, error_rate=0.0)
+    out = " ".join(run("validate", "-f", "web.yaml", "--version", "v2").out.split())
+    assert "comparison: errors up to 1.25x + 0.1pp, latency up to 10% slower (armed: the last day of this service is" in out
+    assert "beware At 2 requests a second the step of 25%, and 2 more that are too short, finds nothing below" in out
+
+
 def test_validate_checks_the_file_alone_when_nobody_listens(home: Path, run: Run) -> None:
     ran = run("validate", "-f", "web.yaml")
     assert ran.code == 0

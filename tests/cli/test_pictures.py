@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from rich.console import Console, RenderableType
 
 from tests.cli.pictures import EVENTS, HARM, STEPS, rollout
-from tidegate.cli.answers import GuardAhead, Preview, Service, Step, read_as
+from tidegate.cli.answers import Forecast, GuardAhead, HarmAhead, Preview, Service, Step, StepAhead, TrafficAhead, read_as
 from tidegate.cli.board import Picture, board
 from tidegate.cli.ending import say_ending, say_harm
 from tidegate.cli.figures import milliseconds, rate, share
+from tidegate.cli.forecast_view import outlook
 from tidegate.cli.history_views import all_rollouts, explained
 from tidegate.cli.plan_strip import progress, strip
 from tidegate.cli.preview import ahead
@@ -44,6 +45,34 @@ PREVIEW = Preview(
     ),
     in_flight="",
 )
+BEWARE = "At 2 requests a second the step of 10%, and 8 more that are too short, finds nothing below 42%."
+MINUTE = timedelta(minutes=1)
+FORECAST = Forecast(
+    service="web",
+    first=False,
+    plan="linear 10% every 1m",
+    compares="errors up to 1.25x + 0.1pp, latency up to 10% slower",
+    traffic=TrafficAhead(30.2, "now", 0.012, "day", 3.4),
+    steps=(
+        StepAhead("1%", timedelta(0), timedelta(0), 0, None, None),
+        StepAhead("10%", MINUTE, 2 * MINUTE, 360, 0.067, 3 * MINUTE, "the shop team looks at every order of the last hour"),
+        StepAhead("20%", MINUTE, 2 * MINUTE, 360, 0.067, timedelta(hours=1, seconds=3)),
+        StepAhead("30%", MINUTE, 1.7 * MINUTE, 636, 0.05, 1.7 * MINUTE),
+        StepAhead("40%", MINUTE, MINUTE / 4, 1636, 0.02, MINUTE / 9),
+        StepAhead("50%", MINUTE, 2 * MINUTE, 12, None, None),
+        StepAhead("100%", MINUTE, MINUTE, 12_000, None, None),
+    ),
+    harms=(
+        HarmAhead(1.0, 8.44, 12.3, 0.99995, timedelta(seconds=2), harmless=False),
+        HarmAhead(0.2, 1234.5, 2345.6, 0.65, timedelta(seconds=94), harmless=False),
+        HarmAhead(0.05, 120, 120, 0, None, harmless=False),
+        HarmAhead(0.02, 48, 48, 0, None, harmless=True),
+    ),
+    duration=14 * MINUTE,
+    warnings=(BEWARE, BEWARE),
+    guards=PREVIEW.guards,
+)
+LONG_FORECAST = replace(FORECAST, steps=FORECAST.steps * 9, compares="", first=True)
 SERVICE = Service("web", "http://127.0.0.1:8080/", "v1", (), (), rollout().sides[0].figures, rollout(), ("v1",))
 
 
@@ -60,6 +89,9 @@ PICTURES: dict[str, Callable[[Glyphs, int], RenderableType]] = {
     "first": lambda glyphs, width: board(Picture(rollout(baseline="", phase="preparing", step=0)), glyphs, width),
     "unseen": lambda glyphs, width: board(Picture(rollout(applied=None, served=None, sides=(), guards=())), glyphs, width),
     "preview": lambda glyphs, _: ahead(PREVIEW, glyphs),
+    "beware": lambda glyphs, _: ahead(replace(PREVIEW, warnings=(BEWARE,)), glyphs),
+    "forecast": lambda glyphs, _: outlook(FORECAST, glyphs),
+    "long forecast": lambda glyphs, _: outlook(LONG_FORECAST, glyphs),
     "services": lambda glyphs, width: all_services([SERVICE, replace(SERVICE, rollout=None)], glyphs, width),
     "service": lambda glyphs, width: one_service(SERVICE, glyphs, width),
     "history": lambda glyphs, _: all_rollouts([rollout(), rollout(phase="rolled_back", reason="errors: 3%")], glyphs),
@@ -128,6 +160,27 @@ def test_a_first_version_that_failed_names_no_baseline() -> None:
     assert said[0] == "web v2 was rolled back."
 
 
+def test_a_forecast_says_what_each_step_sees_and_whom_a_bad_version_harms() -> None:
+    said = [" ".join(line.split()) for line in drawn(outlook(FORECAST, UTF8), 200).splitlines()]
+    for line in (
+        "web linear 10% every 1m at 30.2 requests a second now, of which 1.2% fail in the last day, in bursts of about 3",
+        "1% 0s 0 -",
+        "10% 2m 360 6.7% failing then waits for a person: the shop team looks at every order of the last hour",
+        "20% 2m 360 6.7% failing needs 1h1m to find 5%",
+        "30% 1m42s 636 5% failing more than 1m, to see enough",
+        "40% 15s 1,636 2% failing of 1m: proven by then",
+        "50% 2m 12 - never finds 5%",
+        "100% 1m 12,000 - nobody is left to compare with",
+        "everything always 2s 8.4 12",
+        "20% of its requests 65% 1m34s 1,234 2,346",
+        "5% of its requests by alarms only - 120 120",
+        "2% of its requests within the margin - 48 48",
+        "A good version takes 14m, and waits for a person once.",
+        f"beware {BEWARE}",
+    ):
+        assert line in said
+
+
 HOSTILE = "a\x1b[31mred\x1b[2J\x07 \x1b]0;title\x07\u202eevil\x9b5n [bold]x[/bold] \r\n:smile:"
 
 
@@ -169,6 +222,8 @@ def test_answers_of_a_newer_controller_are_understood() -> None:
         (GuardAhead("a", "b", rollback=True, state="ok", figure="0%"), "a: b (armed, now 0%)"),
         (GuardAhead("a", "b", rollback=True, state="blind"), "a: b (armed, but its source does not answer)"),
         (GuardAhead("a", "b", rollback=False, state="firing"), "a: b (shown only)"),
+        (GuardAhead("a", "b", rollback=True, why="the day is known"), "a: b (armed: the day is known)"),
+        (GuardAhead("a", "b", rollback=True, armed="no", why="nobody is left"), "a: b (not armed: nobody is left)"),
     ],
 )
 def test_before_the_start_each_guard_says_whether_it_is_armed(guard: GuardAhead, said: str) -> None:

@@ -155,6 +155,51 @@ class Preview:
     deadline: Duration
     guards: tuple[GuardAhead, ...]
     in_flight: Words
+    warnings: tuple[Words, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficAhead:
+    per_second: float
+    per_second_from: Words
+    error_rate: float
+    error_rate_from: Words
+    clusters: float
+
+
+@dataclass(frozen=True, slots=True)
+class StepAhead:
+    exposure: Words
+    hold: Duration
+    held: Duration
+    requests: int
+    finds: float | None
+    needs: Duration | None
+    gate: Words = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HarmAhead:
+    fault: float
+    mean: float
+    p95: float
+    found: float
+    after: Duration | None
+    harmless: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    service: Words
+    first: bool
+    plan: Words
+    compares: Words
+    traffic: TrafficAhead
+    steps: tuple[StepAhead, ...]
+    harms: tuple[HarmAhead, ...]
+    duration: Duration
+    warnings: tuple[Words, ...]
+    guards: tuple[GuardAhead, ...]
 
 
 A = TypeVar("A")

@@ -8,7 +8,7 @@ import typer
 
 from tidegate.cli.asking import confirm
 from tidegate.cli.completion import version_names
-from tidegate.cli.options import AsJson, File, Plain, Reason, Wait
+from tidegate.cli.options import AsJson, File, Plain, Plan, Reason, Wait
 
 if TYPE_CHECKING:
     from tidegate.cli.answers import Preview
@@ -22,9 +22,6 @@ Version = Annotated[
         help="Name of this version; by default one made of its content.",
         autocompletion=version_names,
     ),
-]
-Plan = Annotated[
-    str | None, typer.Option("--plan", metavar="PLAN", help="Instead of the file's plan, as `linear 10% every 1m`.")
 ]
 Detach = Annotated[bool, typer.Option("--detach", "-d", help="Begin and return; do not follow.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, even when nothing would protect the users.")]
@@ -65,7 +62,7 @@ def deploy(
     with open_client() as client:
         preview = _tell_first(shown, client.post("/validate", body))
         if not yes and _unprotected(preview):
-            confirm(shown, "Everybody gets it at once, and no alarm looks. Begin?")
+            confirm(shown, "Everybody gets it at once, and no guard looks. Begin?")
         done = client.post(path_of("services", service.service, "deploy"), {**body, "reason": reason})
     if done["rollout"] is None or detach:
         _tell_begun(shown, done, unnamed=version is None)
@@ -87,8 +84,8 @@ def _tell_first(shown: Screen, content: Any) -> Preview:
 
 
 def _unprotected(preview: Preview) -> bool:
-    alarms = [guard for guard in preview.guards[1:] if guard.rollback]
-    return bool(preview.baseline) and preview.steps[0].exposure == "100%" and not alarms
+    armed = [guard for guard in preview.guards[1:] if guard.rollback and guard.armed != "no"]
+    return bool(preview.baseline) and preview.steps[0].exposure == "100%" and not armed
 
 
 def _tell_begun(shown: Screen, done: Any, *, unnamed: bool) -> None:

@@ -14,6 +14,9 @@ Plain = Annotated[bool, typer.Option("--plain", help="A line for each change, in
 Wait = Annotated[bool, typer.Option("--wait", help="Stay also while it waits for a person.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is written into the history.", metavar="TEXT")]
 File = Annotated[Path, typer.Option("--file", "-f", help="The service file; - for standard input.", metavar="FILE")]
+Plan = Annotated[
+    str | None, typer.Option("--plan", metavar="PLAN", help="Instead of the file's plan, as `linear 10% every 1m`.")
+]
 OneService = Annotated[
     str, typer.Argument(metavar="SERVICE", help="Name of the service.", autocompletion=service_names, show_default=False)
 ]

@@ -23,7 +23,9 @@ def ahead(preview: Preview, glyphs: Glyphs) -> Group:
             f"{span(preview.duration)} when all goes well; rolls back by itself if not done in {span(preview.deadline)}",
         )
         for number, guard in enumerate(preview.guards):
-            rows.add_row("guards" if number == 0 else "", _guard(guard))
+            rows.add_row("guards" if number == 0 else "", say_ahead(guard))
+        for warning in preview.warnings:
+            rows.add_row(Text("beware", "yellow"), warning)
     else:
         rows.add_row("plan", "the first version serves everybody as soon as it is healthy: there is nothing to protect")
     rows.add_row("stop it", f"tidegate abort {preview.service}")
@@ -38,12 +40,14 @@ def _title(preview: Preview, glyphs: Glyphs) -> Text:
     return title.append(preview.candidate, "bold").append(f"  {tasks}, {preview.url}", "dim")
 
 
-def _guard(guard: GuardAhead) -> Text:
+def say_ahead(guard: GuardAhead) -> Text:
     armed, style = _ARMED.get(guard.armed, ("armed", "dim"))
     if not guard.rollback:
         armed, style = "shown only", "dim"
     elif guard.armed == "yes" and guard.state == "blind":
         armed, style = "armed, but its source does not answer", "yellow"
+    elif guard.why and not guard.state:
+        armed = f"{'not armed' if guard.armed == 'no' else 'armed'}: {guard.why}"
     now = f", now {guard.figure}" if guard.figure else ""
     return Text(f"{guard.name}: {guard.said} ").append(f"({armed}{now})", style)
 
