@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -49,12 +50,13 @@ class Beating:
         also: Callable[[], object],
     ) -> None:
         self._loop = loop
-        self._also = also  # done at every tick, whatever becomes of the tick
+        self._also = also  # done after every tick, whatever became of the tick
         self._every = every
         self._clock = clock
         self._poked = poked
         self._stopped = threading.Event()
         self._log = structlog.get_logger()
+        self._told: set[str] = set()  # what troubled the last tick
         self.pulse = Pulse()
 
     def run(self) -> None:
@@ -70,27 +72,29 @@ class Beating:
         self._poked.set()
 
     def _tick(self, begun: float) -> bool:
+        """The loop first: nothing keeps it from its rollouts."""
         now = self._clock()
+        moving, trouble = self._untroubled(lambda: self._loop.tick(now))
+        _, other = self._untroubled(self._also)
+        self._told = {trouble, other}
+        ticked, took = (self.pulse.ticked, self.pulse.took) if trouble else (now, timedelta(seconds=time.monotonic() - begun))
+        self.pulse = Pulse(ticked, took, trouble or other or self._loop.problem)
+        return bool(moving)
+
+    def _untroubled(self, do: Callable[[], object]) -> tuple[object, str]:
+        """Does it, and says what troubled it; "" when nothing did."""
         try:
-            self._also()
-            moving = self._loop.tick(now)
+            return do(), ""
         except TidegateError as error:
-            self._trouble(error.what, error.mend)
-            return False
+            if error.what not in self._told:
+                self._log.error("controller_troubled", problem=error.what, mend=error.mend)
+            return None, error.what
         except Exception as error:
             # A fault of ours in one tick must not leave rollouts without a loop: it is told once, and tried again.
             what = f"{type(error).__name__}: {error}"
-            if what != self.pulse.problem:
-                self._log.exception("tick_failed")
-            self._trouble(what, "Please report this.")
-            return False
-        self.pulse = Pulse(now, timedelta(seconds=time.monotonic() - begun))
-        return moving
-
-    def _trouble(self, what: str, mend: str) -> None:
-        if what != self.pulse.problem:
-            self._log.error("controller_troubled", problem=what, mend=mend)
-        self.pulse = Pulse(self.pulse.ticked, self.pulse.took, what)
+            if what not in self._told:
+                self._log.exception("tick_failed", mend="Please report this.")
+            return None, what
 
 
 class Posting:
@@ -134,8 +138,22 @@ def configure_logs() -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=_Spoken,
     )
+
+
+class _Spoken:
+    """Writes line by line to standard error, which is a file. A full disk ends nobody who says something."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def msg(self, line: str) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.write(line + "\n")
+            sys.stderr.flush()
+
+    debug = info = warning = error = critical = msg
 
 
 if __name__ == "__main__":

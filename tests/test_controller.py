@@ -1,0 +1,98 @@
+"""The controller process around its loop: nothing that troubles one part of it keeps another from its work."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from tidegate.controller import Beating
+from tidegate.core.errors import Unreachable
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+class Ticking:
+    """A loop that does as it is told, and stops its beating after some ticks."""
+
+    def __init__(self, ticks: int, do: Callable[[], object] = lambda: None, problem: str = "") -> None:
+        self.ticks = ticks
+        self.ticked = 0
+        self.problem = problem
+        self.beating: Beating | None = None
+        self._do = do
+
+    def tick(self, now: datetime) -> bool:
+        self.ticked += 1
+        if self.ticked == self.ticks and self.beating is not None:
+            self.beating.stop()
+        self._do()
+        return True
+
+
+def _beaten(loop: Any, also: Callable[[], object] = lambda: None) -> tuple[Beating, list[str]]:
+    """A beating after its loop has ticked, and what was logged."""
+    every = timedelta(milliseconds=1)
+    beating = Beating(loop, every=every, clock=lambda: NOW, poked=threading.Event(), also=also)
+    loop.beating = beating
+    with capture_logs() as logs:
+        beating.run()
+    return beating, [log["event"] for log in logs]
+
+
+def _raise(error: Exception) -> Callable[[], object]:
+    def do() -> object:
+        raise error
+
+    return do
+
+
+def test_a_supervisor_that_cannot_be_started_keeps_no_rollout_waiting() -> None:
+    loop = Ticking(3)
+    beating, told = _beaten(loop, _raise(Unreachable("The supervisor could not be started.")))
+    assert loop.ticked == 3
+    assert beating.pulse.ticked == NOW
+    assert beating.pulse.problem == "The supervisor could not be started."
+    assert told == ["controller_troubled"]
+
+
+@pytest.mark.parametrize("error", [Unreachable("The database is away."), ValueError("a fault of ours")])
+def test_each_trouble_is_told_once_and_ends_nothing(error: Exception) -> None:
+    loop = Ticking(4, _raise(error))
+    kept: list[int] = []
+    beating, told = _beaten(loop, lambda: kept.append(1) or _raise(Unreachable("No supervisor."))())  # type: ignore[func-returns-value]
+    assert (loop.ticked, len(kept)) == (4, 4)
+    assert len(told) == 2
+    assert beating.pulse.ticked is None, "a tick that failed is none"
+    assert str(error).splitlines()[0] in beating.pulse.problem
+
+
+def test_what_cannot_be_written_is_shown_and_ticks_go_on() -> None:
+    beating, told = _beaten(Ticking(2, problem="Nothing could be written down since 12:00:00 UTC: ..."))
+    assert beating.pulse.ticked == NOW
+    assert beating.pulse.problem.startswith("Nothing could be written down")
+    assert told == [], "whoever could not write has told it"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_log_on_a_full_disk_ends_nobody() -> None:
+    said = "import structlog; from tidegate.controller import configure_logs; configure_logs()\n"
+    said += "structlog.get_logger().error('something', problem='the disk is full')\nprint('and on')"
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run([sys.executable, "-c", said], stdout=subprocess.PIPE, stderr=full, text=True, check=False)
+    assert ran.stdout == "and on\n"
+
+
+def test_the_log_is_one_json_object_a_line() -> None:
+    said = "import structlog; from tidegate.controller import configure_logs; configure_logs()\n"
+    said += "structlog.get_logger().error('something', problem='two\\nlines')"
+    ran = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
+    assert ran.stderr.startswith("{")
+    assert ran.stderr.count("\n") == 1
