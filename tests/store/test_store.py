@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +23,7 @@ from tidegate.core.plan import PlanFile
 from tidegate.core.rollout import Phase, Rollout, Tidy
 from tidegate.core.service import On, Service
 from tidegate.ports import Change, Held, Start, Told, VersionRecord
+from tidegate.store.database import HEAD
 from tidegate.store.store import SqlStore
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -223,6 +227,12 @@ def test_the_migrations_make_just_the_tables_that_the_code_speaks_of(store: SqlS
     engine.dispose()
 
 
+def test_the_schema_that_we_speak_is_that_of_the_newest_migration(store: SqlStore) -> None:
+    """Else each start would begin with Alembic, for nothing."""
+    with store._engine.connect() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == HEAD
+
+
 def test_a_locked_database_is_unreachable_and_says_who_can_mend_it(tmp_path: Path) -> None:
     store = SqlStore(f"sqlite:///{tmp_path / 'tidegate.db'}?timeout=0.1")
     other = sqlite3.connect(tmp_path / "tidegate.db", isolation_level=None)
@@ -233,6 +243,66 @@ def test_a_locked_database_is_unreachable_and_says_who_can_mend_it(tmp_path: Pat
     other.close()
     begin(store)
     store.close()
+
+
+@contextmanager
+def _locked(url: str) -> Iterator[None]:
+    """Somebody else has what he wants to write to himself."""
+    if url.startswith("sqlite"):
+        other = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        yield
+        other.close()
+        return
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("LOCK TABLE rollouts IN EXCLUSIVE MODE"))
+        yield
+    engine.dispose()
+
+
+def test_what_bears_our_name_is_ours_while_the_claim_cannot_be_renewed(store: SqlStore, url: str) -> None:
+    held = begin(store)
+    assert store.claim("me", NOW, LEASE) == [held]
+    with _locked(url):
+        assert store.claim("me", NOW + LEASE * 100, LEASE) == [held], "nobody took it over, or his name would be read"
+        with pytest.raises(Unreachable, match="was locked by another process"):
+            store.claim("another", NOW + LEASE * 100, LEASE)
+    assert store.claim("another", NOW + LEASE * 100, LEASE) == [held]
+    with _locked(url), pytest.raises(Unreachable):
+        store.claim("me", NOW + LEASE * 100, LEASE)
+
+
+def test_who_is_in_a_hurry_does_not_wait_as_long_as_a_person(store: SqlStore, url: str) -> None:
+    held = begin(store)
+    paused = Change(held, replace(held.rollout, paused=True), held.harm)
+    with _locked(url):
+        begun = time.monotonic()
+        with pytest.raises(Unreachable, match="was locked by another process"):
+            store.commit([paused], NOW, hurry=True)
+        assert time.monotonic() - begun < 4, "a tenth of a lease"
+    assert isinstance(store.commit([paused], NOW)[0], Held)
+
+
+def test_a_person_waits_until_somebody_else_has_written(tmp_path: Path) -> None:
+    store = SqlStore(f"sqlite:///{tmp_path / 'tidegate.db'}")
+    held = begin(store)
+    paused = Change(held, replace(held.rollout, paused=True), held.harm)
+    store.commit([paused], NOW, hurry=True)
+    other = sqlite3.connect(tmp_path / "tidegate.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN EXCLUSIVE")
+    soon = threading.Timer(1.0, lambda: other.execute("ROLLBACK"))
+    soon.start()
+    store.apply(FILE, NOW, [])
+    soon.join()
+    other.close()
+    store.close()
+
+
+def test_what_happened_earlier_is_told_with_its_own_time(store: SqlStore) -> None:
+    begin(store)
+    store.apply(FILE, NOW + LEASE, [Told("late", "web", at=NOW), Told("now", "web")])
+    assert [event.at for event in store.events()][1:] == [NOW, NOW + LEASE]
 
 
 def test_a_full_disk_is_unreachable_changes_nothing_and_passes(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from tidegate.core.errors import Conflict, Refused, TidegateError, Unreachable
 
-HEAD = "0001"
+HEAD = "0002"
 """The schema that this version speaks: the newest file in migrations/versions/."""
 
 BUSY_SECONDS = 5
@@ -60,7 +60,7 @@ _SERVER = {"connect_timeout": 3, "tcp_user_timeout": 5000}
 
 def _prepare_server(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
     cursor = connection.cursor()
-    cursor.execute("SET lock_timeout = '2s'; SET statement_timeout = '5s'")
+    cursor.execute("SET lock_timeout = '1s'; SET statement_timeout = '5s'")
     cursor.close()
     connection.commit()
 

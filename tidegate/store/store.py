@@ -87,7 +87,7 @@ class SqlStore:
             return {row.service: row.content for row in connection.execute(select(memories.c.service, memories.c.content))}
 
     def remember(self, memories_: Mapping[str, str], now: datetime) -> None:
-        with writing(self._engine) as connection:
+        with writing(self._engine, hurry=True) as connection:
             known = set(connection.execute(select(services.c.name)).scalars())
             rows = [
                 {"service": name, "content": content, "updated": codec.write_time(now)}
