@@ -383,6 +383,19 @@ class Change:
     stable: str | None = None
 
 
+class Jotter(Protocol):
+    """A few words beside the store, for what cannot be written there now and must not be forgotten by who comes next."""
+
+    def jotted(self) -> Mapping[str, str]:
+        """By name. Without a text where there was no room for one."""
+
+    def jot(self, name: str, text: str) -> None:
+        """As well as it can be done: it never raises."""
+
+    def strike(self, name: str) -> None:
+        """Forgets it."""
+
+
 # --- Levers -----------------------------------------------------------------------------------------------------------
 
 

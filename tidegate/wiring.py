@@ -16,6 +16,7 @@ from tidegate.core.errors import TidegateError
 from tidegate.doors import Doors
 from tidegate.drivers.envoy.router import EnvoyRouter
 from tidegate.drivers.hooks import Hooks
+from tidegate.drivers.jotter import FileJotter
 from tidegate.drivers.notify import CommandNotifier, WebhookNotifier
 from tidegate.drivers.process.lock import hold
 from tidegate.drivers.process.runtime import ProcessRuntime
@@ -72,7 +73,7 @@ def build(settings: Settings) -> House:
     gauges = Gauges(scraper=scraper, pushed=pushed, tasks=lever.tasks, version=catalog.known, clock=clock)
     watcher = Watcher(lever=lever, gauges=gauges, tick=settings.tick)
     hooks = Hooks()
-    unwritten = Unwritten()
+    unwritten = Unwritten(FileJotter(settings.home / "unwritten"))
     poked = threading.Event()
     orders = Orders(
         store=store,

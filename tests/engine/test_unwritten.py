@@ -208,24 +208,55 @@ def test_the_tasks_of_what_is_written_are_looked_after(world: World) -> None:
     assert "web-v1-1" in world.tasks.living()
 
 
-def test_exposure_that_was_lower_than_written_stays_low_until_it_can_be_written(world: World) -> None:
-    _deaf(world, "commit")
-    world.orders.abort("web", "ann")
-    world.run(3)
-    # The next controller knows nothing of what the one before could not write.
-    store = _deaf(world, "commit", at_once=True)
-    world.run(30)
-    assert _exposed(world) == 0
-    store.away = set()
-    world.run(4)
-    assert _exposed(world) > 70, "put back, as it is written"
-
-
 def test_a_controller_that_shares_its_database_stops_acting_when_its_lease_may_have_ended(world: World) -> None:
     _deaf(world, "services", "claim", "commit", shared=True)
     world.run(int(LEASE.total_seconds() * 2 / 3) - 1)
     with pytest.raises(Unreachable):
         world.run(2)
+
+
+# --- and whoever comes next -------------------------------------------------------------------------------------------
+
+
+def test_the_next_controller_goes_on_taking_it_back(world: World) -> None:
+    _deaf(world, "commit")
+    world.orders.abort("web", "ann", "I saw it")
+    world.run(2)
+    store = _deaf(world, "commit", at_once=True)
+    world.run(20)
+    assert _exposed(world) == 0
+    assert world.glance.rollout("web-2").phase == "rolling_back"
+    store.away = set()
+    world.run_until("rolled_back", within=3)
+    assert world.rollout().reason == "aborted by ann: I saw it"
+    told = [event for event in world.store.events(rollout="web-2") if event.told.kind == "aborted"]
+    assert [(event.told.actor, event.at) for event in told] == [("ann", told[0].at)]
+    assert list(world.jots.iterdir()) == [], "what is written is not jotted any more"
+
+
+def test_the_next_controller_writes_it_down_when_it_can(world: World) -> None:
+    _deaf(world, "commit")
+    world.run(6, fails=["v2"])
+    world.start_controller()
+    world.run(2)
+    assert _exposed(world) == 0
+    assert world.run_until("rolled_back", within=3).reason.startswith("errors: error_rate")
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"reason": "x"}'])
+def test_a_jot_without_its_text_still_leads_back(world: World, text: str) -> None:
+    (world.jots / "web-2").write_text(text)
+    world.start_controller()
+    assert "could not be written down" in world.run_until("rolled_back", within=4).reason
+
+
+def test_jots_of_what_ended_or_is_gone_are_struck(world: World) -> None:
+    for name in ("web-1", "shop-7"):
+        (world.jots / name).write_text("")
+    world.start_controller()
+    world.run(1)
+    assert list(world.jots.iterdir()) == []
+    assert world.run_until("completed").reason == ""
 
 
 # --- who wrote it meanwhile -------------------------------------------------------------------------------------------

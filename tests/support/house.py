@@ -12,6 +12,7 @@ from tidegate.core.metric_name import Source
 from tidegate.core.plan import Hook
 from tidegate.core.rollout import HookSeen, HookState, Rollout
 from tidegate.core.service import Service
+from tidegate.drivers.jotter import FileJotter
 from tidegate.drivers.memory_router import MemoryRouter
 from tidegate.drivers.memory_runtime import MemoryRuntime, MemoryWorld
 from tidegate.engine.alarm_book import Scraped
@@ -86,6 +87,7 @@ class World:
 
     def __init__(self, tmp_path: Path) -> None:
         self.url = f"sqlite:///{tmp_path / 'tidegate.db'}"
+        self.jots = tmp_path / "unwritten"
         self.now = BEGIN
         self.tasks = MemoryWorld()
         self.router = MemoryRouter()
@@ -102,7 +104,7 @@ class World:
         self.watcher = Watcher(lever=self.lever, gauges=self.gauges)
         self.hooks = PretendedHooks()
         levers = {"traffic": self.lever}
-        unwritten = Unwritten()
+        unwritten = Unwritten(FileJotter(self.jots))
         self.loop = Loop(
             store=self.store,
             catalog=catalog,

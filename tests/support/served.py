@@ -20,6 +20,7 @@ from tidegate.core.rollout import HookSeen, Phase, Rollout
 from tidegate.core.service import Service
 from tidegate.core.setting import Applied
 from tidegate.core.verdict import GOOD, GuardSeen, Verdict, combine
+from tidegate.drivers.jotter import FileJotter
 from tidegate.drivers.memory_router import MemoryRouter
 from tidegate.drivers.memory_runtime import MemoryRuntime
 from tidegate.engine.catalog import Catalog
@@ -152,7 +153,7 @@ class House:
     def __post_init__(self) -> None:
         catalog = Catalog(self.store)
         self.lever = TrafficLever(self.runtime, self.router, catalog.known)
-        unwritten = Unwritten()
+        unwritten = Unwritten(FileJotter(self.home / "unwritten"))
         self.loop = Loop(
             store=self.store,
             catalog=catalog,

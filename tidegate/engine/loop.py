@@ -157,7 +157,7 @@ class Loop:
         for name, lever in self._levers.items():
             settings, needs = wanted(records, [held for held in current if held.rollout.lever == name])
             try:
-                lever.apply(self._unwritten.lowered(settings, lever.applied), needs, now)
+                lever.apply(settings, needs, now)
             except Unreachable as error:
                 self._log.warning("lever_unreachable", lever=name, problem=error.what, mend=error.mend)
 

@@ -1,13 +1,13 @@
 """What goes back although nothing can be written down: the one exception from "write down first, act second".
 
 While the database is locked, full or away, nothing may advance, complete or begin. But nothing blocks a rollback either: it is
-kept here, acted upon at once, and written as soon as that works, with the time when it was decided. Whoever starts anew in the
-meantime decides again from what he sees.
+kept here, acted upon at once, and written as soon as that works, with the time when it was decided. A jot beside the store
+tells whoever starts anew in the meantime.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Lock
@@ -17,8 +17,8 @@ import structlog
 from tidegate.core.duration import say_roughly
 from tidegate.core.errors import Stale, TidegateError
 from tidegate.core.rollout import Decision, Phase, Rollout, roll_back
-from tidegate.core.setting import Applied, Setting
-from tidegate.ports import Change, Held, Told
+from tidegate.engine.jot import read_jot, write_jot
+from tidegate.ports import Change, Held, Jotter, Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,9 @@ class Unwritten:
     """The loop's memory of it. Orders add to it and glances read it from other threads: what it holds is replaced, never
     changed."""
 
-    def __init__(self) -> None:
+    def __init__(self, jotter: Jotter) -> None:
+        self._jotter = jotter
+        self._jotted = dict(jotter.jotted())  # by the controller before, and not yet looked at
         self._back: Mapping[str, Change] = {}  # by rollout; what is told carries its time
         self._claimed: Sequence[Held] = ()
         self._trouble: _Trouble | None = None
@@ -49,6 +51,7 @@ class Unwritten:
                 kept = replace(kept, harm=change.harm)
             elif _leads_back(change) and any(one.rollout.id == id_ for one in self._claimed):
                 kept = _timed(change, now)
+                self._jotter.jot(id_, write_jot(kept))
                 self._log.warning("goes_back_unwritten", rollout=id_, why=kept.rollout.reason)
             else:
                 return None
@@ -61,22 +64,29 @@ class Unwritten:
             self._trouble = _Trouble(error.what, now)
             self._log.error("nothing_can_be_written", problem=error.what, mend=error.mend)
 
-    def lowered(self, settings: Mapping[str, Setting], applied: Callable[[str], Applied]) -> Mapping[str, Setting]:
-        """Unwritten, exposure only falls: nobody can know any more why it is lower than was written."""
-        if self._trouble is None:
-            return settings
-        return {subject: _lowered(setting, applied(subject)) for subject, setting in settings.items()}
-
     # --- what stands in the place of what is written ------------------------------------------------------------------
 
     def claimed(self, held: Sequence[Held]) -> Sequence[Held]:
         """What was read, with those that go back. What somebody else wrote of them wins, but for this: it goes back."""
         with self._lock:
             self._claimed = held
+            if self._jotted:
+                self._read_jots(held)
             if self._back:
-                forward = {one.rollout.id for one in held if _goes_forward(one.rollout)}
-                self._back = {id_: change for id_, change in self._back.items() if id_ in forward}
+                self._forget(self._back.keys() - {one.rollout.id for one in held if _goes_forward(one.rollout)})
         return [self.over(one) for one in held]
+
+    def _read_jots(self, held: Sequence[Held]) -> None:
+        found = {one.rollout.id: one for one in held if one.rollout.id in self._jotted}
+        self._back = {**self._back, **{id_: read_jot(one, self._jotted[id_]) for id_, one in found.items()}}
+        for nobodys in self._jotted.keys() - found.keys():
+            self._jotter.strike(nobodys)
+        self._jotted = {}
+
+    def _forget(self, ids: Set[str]) -> None:
+        for id_ in ids:
+            self._jotter.strike(id_)
+        self._back = {id_: change for id_, change in self._back.items() if id_ not in ids}
 
     def over(self, held: Held) -> Held:
         """The same as it goes now."""
@@ -109,9 +119,8 @@ class Unwritten:
             self._log.info("written_again", after=say_roughly(now - self._trouble.since), went_back=sorted(self._back))
             self._trouble = None
         if self._back:
-            done = {result.rollout.id for result in results if isinstance(result, Held)}
             with self._lock:
-                self._back = {id_: change for id_, change in self._back.items() if id_ not in done}
+                self._forget(self._back.keys() & {result.rollout.id for result in results if isinstance(result, Held)})
 
     @property
     def problem(self) -> str:
@@ -139,11 +148,4 @@ def _timed(change: Change, now: datetime) -> Change:
 
 
 def _late(told: Told, now: datetime) -> Told:
-    after = say_roughly(now - told.at) if told.at else ""
-    return replace(told, why=f"{told.why} (written down {after} later)")
-
-
-def _lowered(setting: Setting, applied: Applied) -> Setting:
-    if applied.exposure is None or applied.exposure >= setting.exposure:
-        return setting
-    return replace(setting, exposure=applied.exposure)
+    return replace(told, why=f"{told.why} (written down {say_roughly(now - told.at)} later)") if told.at else told
