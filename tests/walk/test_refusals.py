@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 import socket
 import sqlite3
-import subprocess
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.crowd import Crowd
+from tests.support.full_disk import fill
 from tests.support.walk import CANARY, ERRORS, Tidegate, until
 from tidegate.store.database import open_database
 
@@ -190,40 +185,13 @@ def test_a_database_of_a_newer_version_is_refused_before_anything_is_begun() -> 
         tidegate.close()
 
 
-@pytest.fixture
-def small_disk() -> Iterator[Path]:
-    """A filesystem of 32 MB; only root can have one."""
-    place = Path(tempfile.mkdtemp(prefix="tg-disk-", dir="/tmp"))
-    mounted = os.geteuid() == 0 and subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", place], check=False)
-    if not mounted or mounted.returncode:
-        place.rmdir()
-        pytest.skip("no small filesystem can be mounted here")
-    try:
-        yield place
-    finally:
-        deadline = time.monotonic() + 10
-        while subprocess.run(["umount", place], check=False, capture_output=True).returncode and time.monotonic() < deadline:
-            time.sleep(0.1)
-        shutil.rmtree(place, ignore_errors=True)
-
-
-def _fill(place: Path) -> Path:
-    filler = place / "filler"
-    with filler.open("ab", buffering=0) as file:
-        for size in (1 << 16, 1 << 12, 1):
-            with suppress(OSError):
-                while True:
-                    file.write(b"x" * size)
-    return filler
-
-
 def test_a_full_disk_changes_nothing_and_once_there_is_room_it_goes_on(small_disk: Path, tmp_path: Path) -> None:
     with Tidegate(home=small_disk / "home") as tidegate:
         tidegate.ledger = tmp_path / "ledger"  # the tills have room
         port = tidegate.serve("shop")
         tidegate.write(tidegate.file("shop"))
         with Crowd(port, rate=50) as crowd:
-            filler = _fill(small_disk)
+            filler = fill(small_disk)
             done = tidegate.tidegate("deploy", "-f", "service.yaml", "--version", "v2")
             assert done.returncode == 2, done.stdout
             assert "cannot be written: database or disk is full" in done.stderr
@@ -232,7 +200,7 @@ def test_a_full_disk_changes_nothing_and_once_there_is_room_it_goes_on(small_dis
             assert tidegate.tidied(tidegate.deploy("shop", "v2"))["phase"] == "completed"
             id_ = tidegate.deploy("shop", "v3", plan=CANARY)
             tidegate.phase(id_, "watching")
-            filler = _fill(small_disk)
+            filler = fill(small_disk)
             time.sleep(2)
             filler.unlink()
             tidegate.ask("POST", "/services/shop/promote", reason="", full=True)
