@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from tidegate.core import budget, comparison, power
 from tidegate.core.comparison import State
-from tidegate.core.comparison_settings import BASE, LIMITS
+from tidegate.core.comparison_settings import BASE, LIMITS, Settings
 from tidegate.core.latency_comparison import seconds_at
 
 
@@ -52,44 +53,50 @@ class Report:
     figures: tuple[Figure, ...]
 
 
+def standing(state: State) -> str:
+    """How it stands, without the words: this is asked at every tick."""
+    if comparison.is_bad(state):
+        return "firing"
+    if comparison.is_held(state):
+        return "held"
+    if state.exposure >= 1:
+        return "not_applicable"
+    return "no_data" if _missing(state) else "ok"
+
+
 def report(state: State) -> Report:
     """Of one rollout (a state without front axes)."""
-    bad, outage, mismatch = bool(comparison.is_bad(state)), bool(state.outage), bool(comparison.is_mismatch(state))
-    figures = _figures(state)
-    share = float(state.plug_in.share[0])
-    phi = float(state.clusters.phi[0])
     n_c, n_b = float(state.this_step.n_c[0]), float(state.this_step.n_b[0])
-    seen = power.detectable(n_c, n_b, share, phi, state.settings)
-    missing = _missing(state, n_c, share, phi)
-    enough = missing == 0
-    alone = bool(state.exposure >= 1)
-    standing, sentence = "ok", _well(seen)
-    if bad:
-        standing, sentence = "firing", _why(state, figures)
-    elif mismatch:
-        standing, sentence = "held", _mismatch(state)
-    elif outage:
-        standing, sentence = "held", _outage(state)
-    elif comparison.is_suspected(state):
-        standing, sentence = "held", _suspicion(state, figures)
-    elif alone:
-        standing, sentence = "not_applicable", "at 100% there is no baseline left to compare with"
-    elif not enough:
-        standing, sentence = "no_data", _too_little(state, seen, n_c, missing)
+    seen = power.detectable(n_c, n_b, float(state.plug_in.share[0]), float(state.clusters.phi[0]), state.settings)
+    missing, figures = _missing(state), _figures(state)
     return Report(
-        standing=standing,
-        sentence=sentence,
+        standing=standing(state),
+        sentence=_sentence(state, figures, seen, missing),
         evidence=_exp(float(state.log_e)),
         limit=1 / state.settings.alpha,
         suspected=bool(comparison.is_suspected(state)),
         not_worse=bool(comparison.is_not_worse(state)),
-        outage=outage,
-        mismatch=mismatch,
+        outage=bool(state.outage),
+        mismatch=bool(comparison.is_mismatch(state)),
         detectable=seen,
         missing=missing,
         excess=float(budget.excess(state.budget, state.plug_in.share[..., 0], state.settings.budget)),
         figures=figures,
     )
+
+
+def _sentence(state: State, figures: tuple[Figure, ...], seen: float | None, missing: int) -> str:
+    if comparison.is_bad(state):
+        return _why(state, figures)
+    if comparison.is_mismatch(state):
+        return _mismatch(state)
+    if state.outage:
+        return _outage(state)
+    if comparison.is_suspected(state):
+        return _suspicion(state, figures)
+    if state.exposure >= 1:
+        return "at 100% there is no baseline left to compare with"
+    return _too_little(state, seen, missing) if missing else _well(seen)
 
 
 def _figures(state: State) -> tuple[Figure, ...]:
@@ -118,10 +125,16 @@ def _exp(log: float) -> float:
     return math.exp(min(log, 700.0))
 
 
-def _missing(state: State, n_c: float, share: float, phi: float) -> int:
+def _missing(state: State) -> int:
+    """About how many more requests of the candidate this step needs. Shares and clusters to two digits will do for that."""
     exposure = min(max(float(state.exposure), 1e-4), 0.9999)
-    needed = power.needed(state.settings.must_see, share, (1 - exposure) / exposure, phi, state.settings)
-    return math.ceil(max(0.0, min(needed, 1e9) - n_c))
+    share, phi = (float(f"{value:.2g}") for value in (state.plug_in.share[0], state.clusters.phi[0]))
+    return math.ceil(max(0.0, _needed(share, (1 - exposure) / exposure, phi, state.settings) - float(state.this_step.n_c[0])))
+
+
+@lru_cache(maxsize=1024)
+def _needed(share: float, ratio: float, phi: float, settings: Settings) -> float:
+    return min(power.needed(settings.must_see, share, ratio, phi, settings), 1e9)
 
 
 # --- Sentences ------------------------------------------------------------------------------------------------------
@@ -182,14 +195,14 @@ def _suspicion(state: State, figures: tuple[Figure, ...]) -> str:
     return f"suspicion: {_why(state, figures)}; the exposure is held"
 
 
-def _too_little(state: State, seen: float | None, n_c: float, missing: int) -> str:
+def _too_little(state: State, seen: float | None, missing: int) -> str:
     could = (
         "not even a dead version would have been found yet"
         if seen is None
         else f"a fault of {say_share(seen)} would have been found"
     )
     return (
-        f"not enough data: {n_c:,.0f} requests of the candidate in this step, {could}; "
+        f"not enough data: {float(state.this_step.n_c[0]):,.0f} requests of the candidate in this step, {could}; "
         f"about {missing:,} more are needed to find one of {say_share(state.settings.must_see)}"
     )
 

@@ -20,9 +20,9 @@ from tidegate.core.compare_file import CompareFile
 from tidegate.core.compare_settings import settings_of
 from tidegate.core.comparison import State
 from tidegate.core.comparison_input import Counts, Tick
-from tidegate.core.comparison_report import Report, report, say_evidence
+from tidegate.core.comparison_report import Report, report, say_evidence, standing
 from tidegate.core.comparison_settings import BASE
-from tidegate.core.exposure import FULL, NONE, WHOLE, Exposure
+from tidegate.core.exposure import NONE, WHOLE, Exposure
 from tidegate.core.history import History
 from tidegate.core.mixture import Prior
 from tidegate.core.own_outcomes import OwnOutcomes
@@ -146,22 +146,6 @@ class Comparing:
         chance = 3 * np.sqrt(n_c * p * (1 - p) * (1 + n_c / np.maximum(n_b, 1.0))) + 1
         return max(0, int(np.max(np.where(excess > chance, excess, 0.0))))
 
-    def report(self) -> Report:
-        return report(self.state)
-
-    def guard(self, compare: CompareFile) -> GuardSeen:
-        seen = self.report()
-        return GuardSeen(
-            name=NAME,
-            state=seen.standing,
-            figure=f"evidence {say_evidence(seen.evidence)}",
-            limit=f"{seen.limit:,.0f}",
-            why=seen.sentence,
-            query=compare.said,
-            value=min(seen.evidence, 1e9),
-            rollback=compare.rollback,
-        )
-
     # --- kept ---------------------------------------------------------------------------------------------------------
 
     def dump(self) -> dict[str, Any]:
@@ -187,8 +171,45 @@ class _Kept:
 _adapter: TypeAdapter[_Kept] = TypeAdapter(_Kept)
 
 
-def nothing_to_compare(exposure: Exposure | None) -> str:
-    """Why nobody can be compared at this exposure; "" when both sides have users."""
-    if exposure == NONE:
-        return "nobody is let in yet"
-    return "at 100% there is no baseline left to compare with" if exposure == FULL else ""
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What the comparison says at one look. Its words are worked out when somebody asks: at most ticks nobody does.
+
+    `state` and `why` are given where nothing can be compared just now (blind, not_applicable), else "".
+    """
+
+    file: CompareFile
+    comparing: Comparing | None
+    state: str = ""
+    why: str = ""
+
+    @property
+    def brief(self) -> GuardSeen:
+        """What a decision needs of it."""
+        if self.comparing is None or self.state:
+            return self._guard(self.state, self.why)
+        state = standing(self.comparing.state)
+        return self.guard if state == "firing" else self._guard(state)
+
+    @property
+    def guard(self) -> GuardSeen:
+        """The same with its figures and its sentence."""
+        seen = self.report
+        return self._guard(self.state, self.why) if seen is None else self._guard(seen.standing, seen.sentence, seen)
+
+    @property
+    def report(self) -> Report | None:
+        """Everything that it knows; None where nothing can be compared just now."""
+        return None if self.comparing is None or self.state else report(self.comparing.state)
+
+    def _guard(self, state: str, why: str = "", seen: Report | None = None) -> GuardSeen:
+        return GuardSeen(
+            name=NAME,
+            state=state,
+            figure=f"evidence {say_evidence(seen.evidence)}" if seen else "",
+            limit=f"{seen.limit:,.0f}" if seen else "",
+            why=why,
+            query=self.file.said,
+            value=min(seen.evidence, 1e9) if seen else None,
+            rollback=self.file.rollback,
+        )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tidegate.core.errors import NotFound
-from tidegate.core.verdict import combine
 from tidegate.engine.traffic import TrafficLever
 from tidegate.engine.unwritten import Unwritten
 from tidegate.engine.view import RolloutView, ServiceView, SideView, view_rollout, view_service
@@ -72,7 +71,7 @@ class Glance:
         return view_rollout(
             held,
             applied=self._lever.applied(rollout.subject),
-            verdict=combine(look.gate, look.guards),
+            verdict=look.verdict,
             guards=look.guards,
             sides=sides,
             served=look.served,

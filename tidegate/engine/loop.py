@@ -15,7 +15,7 @@ import structlog
 from tidegate.core.errors import Stale, TidegateError, Unreachable
 from tidegate.core.rollout import Phase, RunHook, Seen, Tidy, decide
 from tidegate.core.setting import Setting
-from tidegate.core.verdict import GOOD, combine
+from tidegate.core.verdict import GOOD
 from tidegate.engine.catalog import Catalog
 from tidegate.engine.teller import letters_of, told_of
 from tidegate.engine.unwritten import Unwritten
@@ -134,7 +134,7 @@ class Loop:
         return Seen(
             applied=lever.applied(rollout.subject),
             candidate=lever.readiness(rollout.subject, rollout.candidate),
-            verdict=combine(look.gate, look.guards) if judged else GOOD,
+            verdict=look.verdict if judged else GOOD,
             allowed=look.allowed,
             not_worse=look.not_worse,
             hook=self._hooks.seen(rollout.id, rollout.step),

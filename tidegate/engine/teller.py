@@ -54,6 +54,7 @@ def describe_harm(harm: Harm) -> dict[str, object]:
         "failed": counted.failed,
         "rescued": harm.rescued,
         "seen": counted.seen,
+        "slow": harm.slow,
         "rate": harm.rate,
         "baseline_finished": counted.baseline_finished,
         "baseline_failed": counted.baseline_failed,
@@ -116,13 +117,22 @@ def say_harm(harm: Harm) -> str:
     if not counted.requests:
         return "No request reached it."
     reached = f"{counted.requests:,} requests reached it, at most {harm.most} of the users"
-    if not counted.failed:
+    slow = f"about {harm.slow:,} were slower than they would have been on the baseline" if harm.slow else ""
+    if not counted.failed and not slow:
         return f"{reached}; none failed."
+    if not counted.failed:
+        return f"{reached}; none failed, but {slow}.{_how_fast(harm)}"
     seen = f"users saw {counted.seen:,} of them" if counted.seen else "users saw none of them"
-    said = f"{reached}; {counted.failed:,} attempts failed, {seen}."
-    if (detect := harm.time_to_detect) is not None and (act := harm.time_to_act) is not None:
-        said += f" From the first failure to the decision {say_roughly(detect)}, to exposure zero {say_roughly(act)} more."
-    return said
+    failed = f"{reached}; {counted.failed:,} attempts failed, {seen}"
+    return f"{failed}; {slow}.{_how_fast(harm)}" if slow else f"{failed}.{_how_fast(harm)}"
+
+
+def _how_fast(harm: Harm) -> str:
+    detect, act = harm.time_to_detect, harm.time_to_act
+    if detect is None or act is None:
+        return ""
+    first = "failure" if harm.counted.failed else "slow request"
+    return f" From the first {first} to the decision {say_roughly(detect)}, to exposure zero {say_roughly(act)} more."
 
 
 class Postman:

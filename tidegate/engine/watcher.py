@@ -29,7 +29,7 @@ from tidegate.core.setting import Applied
 from tidegate.core.tally import NOTHING
 from tidegate.core.verdict import GOOD, GuardSeen, TaskHealth, Verdict, combine, hard_gate
 from tidegate.engine.alarm_book import AlarmBook, Glimpse, Scraped
-from tidegate.engine.comparing import NAME, Comparing, Moment, Sides, nothing_to_compare
+from tidegate.engine.comparing import Compared, Comparing, Moment, Sides
 from tidegate.engine.recent import Recent, figures_of
 from tidegate.engine.remembering import Remembering, Stood
 from tidegate.engine.view import Figures
@@ -74,14 +74,22 @@ class Look:
     """What was seen of one rollout in this tick."""
 
     gate: Verdict
-    guards: tuple[GuardSeen, ...]
+    alarms: tuple[GuardSeen, ...]
+    compared: Compared | None = None  # None: nothing is compared
     baseline: Recent = field(default_factory=Recent)
     candidate: Recent = field(default_factory=Recent)
     allowed: Exposure = NONE
     """What the harm budget of an adaptive plan allows to let in now."""
     not_worse: bool = False
-    slow: int | None = None
-    """Requests of the candidate that were slower than they would have been on the baseline; None when nothing is compared."""
+
+    @property
+    def guards(self) -> tuple[GuardSeen, ...]:
+        return self.alarms if self.compared is None else (*self.alarms, self.compared.guard)
+
+    @property
+    def slow(self) -> int | None:
+        """Requests of the candidate that were slower than they would have been on the baseline; None when nobody compared."""
+        return self.compared.comparing.slow if self.compared and self.compared.comparing else None
 
     @property
     def figures(self) -> Mapping[str, Figures]:
@@ -96,7 +104,7 @@ class Look:
 
     @property
     def verdict(self) -> Verdict:
-        return combine(self.gate, self.guards)
+        return combine(self.gate, self.alarms if self.compared is None else (*self.alarms, self.compared.brief))
 
 
 @dataclass
@@ -188,23 +196,23 @@ class Watcher:
             candidate=candidate, baseline=baseline, ejected_hard=reading.ejected_hard, ejected_soft=reading.ejected_soft
         )
         alarms = tuple(_guard(alarm, watched, rollout) for alarm in file.alarms)
-        comparison = self._compare(watched, rollout, file, candidate, now)
+        compared = self._compare(watched, rollout, file, candidate, now)
         comparing, harm = watched.comparing, rollout.plan.harm
         return Look(
             gate,
-            alarms if comparison is None else (*alarms, comparison),
+            alarms,
+            compared,
             baseline=watched.recent.get((Slot.STABLE, rollout.baseline), Recent()),
             candidate=watched.recent.get((Slot.CANDIDATE, rollout.candidate), Recent()),
             allowed=comparing.allowed(harm, self._tick, self._lever.grain) if comparing and harm else NONE,
             not_worse=comparing is not None and harm is not None and comparing.not_worse,
-            slow=comparing.slow if comparing else None,
         )
 
     # --- comparing ----------------------------------------------------------------------------------------------------
 
     def _compare(
         self, watched: _Watched, rollout: Rollout, file: Service, health: TaskHealth | None, now: datetime
-    ) -> GuardSeen | None:
+    ) -> Compared | None:
         """One tick of the comparison; None when nothing is compared."""
         compare = file.compare
         if not compare.is_on or rollout.first or not rollout.plan.guarded:
@@ -213,23 +221,20 @@ class Watcher:
         sides = self._sides(rollout.subject, rollout.candidate, rollout.baseline)
         exposure = self._lever.applied(rollout.subject).exposure
         if sides is None or exposure is None:
-            return GuardSeen(NAME, "blind", why="the router does not answer", query=compare.said, rollback=compare.rollback)
+            return Compared(compare, watched.comparing, "blind", "the router does not answer")
         if watched.comparing is None:
             history = self._services[rollout.subject].remembering.history
             watched.comparing = Comparing.begin(compare, history, rollout.plan, tick=self._tick, at=now, mark=sides)
         if exposure == NONE:
             rate = figures_of(list(self._services[rollout.subject].recent.values())).per_second or 0.0
             watched.comparing = watched.comparing.waiting(sides, now, rate)
-        else:
-            age = now - ((health.youngest if health else None) or watched.comparing.begun)
-            moment = Moment(now, sides, exposure, rollout.step, warm=age >= compare.warmup)
-            versions = (rollout.candidate, rollout.baseline)
-            watched.comparing = watched.comparing.with_own(compare, self._gauges, rollout.subject)
-            watched.comparing = watched.comparing.look(moment, compare, versions, least=self._tick / 2)
-        if exposure == NONE or rollout.phase not in (Phase.SHIFTING, Phase.WATCHING):
-            why = nothing_to_compare(NONE)
-            return GuardSeen(NAME, "not_applicable", why=why, query=compare.said, rollback=compare.rollback)
-        return watched.comparing.guard(compare)
+            return Compared(compare, watched.comparing, "not_applicable", "nobody is let in")
+        age = now - ((health.youngest if health else None) or watched.comparing.begun)
+        moment = Moment(now, sides, exposure, rollout.step, warm=age >= compare.warmup)
+        watched.comparing = watched.comparing.with_own(compare, self._gauges, rollout.subject)
+        versions = (rollout.candidate, rollout.baseline)
+        watched.comparing = watched.comparing.look(moment, compare, versions, least=self._tick / 2)
+        return Compared(compare, watched.comparing)
 
     def _sides(self, service: str, candidate: str, baseline: str) -> Sides | None:
         """None when the router did not answer."""
