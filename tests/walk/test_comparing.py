@@ -132,6 +132,7 @@ def test_a_version_with_bursts_as_the_old_one_has_them_completes(every_second: T
 
 
 @pytest.mark.nightly
+@pytest.mark.timeout(3600)
 def test_fifty_versions_with_bursts_as_the_old_one_has_them_complete(tidegate: Tidegate, told: Told) -> None:
     _bursting(tidegate)
     for number in range(1, 51):
