@@ -15,7 +15,7 @@ from rich.console import Console, RenderableType
 from tests.cli.pictures import EVENTS, HARM, STEPS, rollout
 from tidegate.cli.answers import Forecast, GuardAhead, HarmAhead, Preview, Service, Step, StepAhead, TrafficAhead, read_as
 from tidegate.cli.board import Picture, board
-from tidegate.cli.ending import say_ending, say_harm
+from tidegate.cli.ending import harm_in_short, say_ending, say_harm
 from tidegate.cli.figures import milliseconds, rate, share
 from tidegate.cli.forecast_view import outlook
 from tidegate.cli.history_views import all_rollouts, explained
@@ -153,6 +153,18 @@ def test_harm_is_said_in_few_lines_with_every_figure() -> None:
         "users saw none of it: the baseline answered instead."
     )
     assert say_harm(replace(HARM, requests=0)) == ["No request reached it."]
+
+
+def test_a_version_that_is_only_slow_is_not_said_to_be_well() -> None:
+    slow = replace(HARM, failed=0, seen=0, rescued=0, slow=412)
+    assert say_harm(slow) == [
+        "1,240 requests reached it, from at most 20% of the users.",
+        "None failed, but about 412 requests were slower than they would have been on the baseline.",
+        "From the first slow request to the decision 4.2s, to nobody exposed 400ms more.",
+    ]
+    assert say_harm(replace(HARM, slow=1))[2] == "About 1 request was slower than it would have been on the baseline."
+    assert harm_in_short(slow) == "1,240 requests reached it, none failed, about 412 were slower than on the baseline"
+    assert harm_in_short(slow) in drawn(board(Picture(rollout(harm=slow)), UTF8, 120), 120)
 
 
 def test_a_first_version_that_failed_names_no_baseline() -> None:

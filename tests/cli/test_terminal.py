@@ -103,7 +103,7 @@ def test_a_deploy_that_nothing_protects_is_asked_for(served: House, tmp_path: Pa
     served.run("v1")
     (tmp_path / "web.yaml").write_text(UNPROTECTED)
     with terminal("deploy", "-f", "web.yaml", "--version", "v2") as at:
-        at.until("no alarm looks. Begin? [y/N]")
+        at.until("no guard looks. Begin? [y/N]")
         at.type("n\r")
         at.until("Nothing was changed.")
         assert at.process.wait(20) == 2

@@ -76,13 +76,15 @@ class HealthSeen(TypedDict):
 
 
 class Harm(TypedDict):
-    """Who was harmed. Rates are shares of 1."""
+    """Who was harmed. Rates are shares of 1. `slow`: about how many requests were slower than they would have been on the
+    baseline; `most`: the largest share of the users that was exposed."""
 
     requests: int
     finished: int
     failed: int
     rescued: int
     seen: int
+    slow: int
     rate: float | None
     baseline_finished: int
     baseline_failed: int

@@ -63,6 +63,7 @@ class Harm:
     most: Words
     time_to_detect: Words | None
     time_to_act: Words | None
+    slow: int = 0
 
 
 @dataclass(frozen=True, slots=True)

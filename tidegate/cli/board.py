@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tidegate.cli.answers import Event, Guard, Rollout, Side
+from tidegate.cli.ending import harm_in_short
 from tidegate.cli.figures import NONE, clock, milliseconds, rate, share, span
 from tidegate.cli.plan_strip import bar, strip
 from tidegate.cli.screen import Glyphs
@@ -40,6 +41,8 @@ def board(picture: Picture, glyphs: Glyphs, width: int, *, foot: bool = True) ->
         parts += [bar(rollout, width - 1, glyphs), strip(rollout.steps, glyphs, rollout.step if rollout.in_flight else 0)]
     if rollout.baseline and rollout.in_flight:
         parts.append(_exposure(rollout))
+    if rollout.baseline and rollout.in_flight and rollout.harm.requests:
+        parts.append(Text.assemble(("harm      ", "dim"), harm_in_short(rollout.harm)))
     if rollout.sides:
         parts += [Text(), _sides(rollout)]
     if rollout.guards:

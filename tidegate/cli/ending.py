@@ -36,14 +36,29 @@ def say_harm(harm: Harm) -> list[str]:
     if not harm.requests:
         return ["No request reached it."]
     reached = f"{_count(harm.requests, 'request')} reached it, from at most {harm.most} of the users"
-    if not harm.failed:
+    if not harm.failed and not harm.slow:
         return [f"{reached}; none failed."]
-    lines = [f"{reached}.", f"{_count(harm.failed, 'attempt')} failed{_rates(harm)}; {_seen(harm)}."]
+    lines = [f"{reached}."]
+    if harm.failed:
+        lines.append(f"{_count(harm.failed, 'attempt')} failed{_rates(harm)}; {_seen(harm)}.")
+    if harm.slow:
+        none = "" if harm.failed else "None failed, but about "
+        were = "1 request was slower than it" if harm.slow == 1 else f"{harm.slow:,} requests were slower than they"
+        lines.append(f"{none or 'About '}{were} would have been on the baseline.")
     if harm.time_to_detect is not None and harm.time_to_act is not None:
+        first = "failure" if harm.failed else "slow request"
         lines.append(
-            f"From the first failure to the decision {harm.time_to_detect}, to nobody exposed {harm.time_to_act} more."
+            f"From the first {first} to the decision {harm.time_to_detect}, to nobody exposed {harm.time_to_act} more."
         )
     return lines
+
+
+def harm_in_short(harm: Harm) -> str:
+    """`1,240 requests reached it, 31 failed, users saw 2, about 41 were slower than on the baseline`."""
+    said = [f"{_count(harm.requests, 'request')} reached it"]
+    said += [f"{harm.failed:,} failed, users saw {harm.seen:,}"] if harm.failed else ["none failed"]
+    said += [f"about {harm.slow:,} were slower than on the baseline"] if harm.slow else []
+    return ", ".join(said)
 
 
 def _count(number: int, noun: str) -> str:

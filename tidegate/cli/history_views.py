@@ -12,7 +12,7 @@ from rich.text import Text
 
 from tidegate.cli.answers import Event, Guard, Rollout, read_as
 from tidegate.cli.board import GUARD_STYLES, STYLES, TIDY, say_event, say_guard, say_phase
-from tidegate.cli.ending import ended, say_ending
+from tidegate.cli.ending import ended, harm_in_short, say_ending
 from tidegate.cli.figures import clock, day, milliseconds, moment, share, span
 from tidegate.cli.plan_strip import strip
 from tidegate.cli.screen import Glyphs, clean_line
@@ -40,11 +40,7 @@ def _head(one: Rollout, glyphs: Glyphs) -> tuple[str, ...]:
 
 def _told(one: Rollout) -> list[str]:
     told = [one.reason] if one.reason else []
-    if one.harm.failed:
-        told.append(f"{one.harm.requests:,} requests reached it, {one.harm.failed:,} failed, users saw {one.harm.seen:,}")
-    elif one.harm.requests:
-        told.append(f"{one.harm.requests:,} requests reached it, none failed")
-    return told
+    return [*told, harm_in_short(one.harm)] if one.harm.requests else told
 
 
 def explained(rollout: Rollout, events: Sequence[Event], glyphs: Glyphs) -> Group:
