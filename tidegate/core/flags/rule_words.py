@@ -36,23 +36,23 @@ def say_rule(node: Node) -> str:
         case AnyOf(rules=()):
             return "false"
         case All(rules=rules):
-            return " and ".join(_grouped(rule, (All, AnyOf)) for rule in rules)
+            return " and ".join(_grouped(rule) for rule in rules)
         case AnyOf(rules=rules):
-            return " or ".join(_grouped(rule, (AnyOf,)) for rule in rules)
+            return " or ".join(_grouped(rule) for rule in rules)
         case Not(rule=Compare(operator="==", left=left, right=right)):
             return f"{say_operand(left)} != {say_operand(right)}"
         case Not(rule=In(item=item, values=values)):
             return f"{say_operand(item)} not in {_say_list(values)}"
         case Not(rule=rule):
-            return f"not {_grouped(rule, (All, AnyOf))}"
+            return f"not {_grouped(rule)}"
         case _:
             return _say_test(node)
 
 
-def _grouped(rule: Node, loose: tuple[type, ...]) -> str:
-    """In parentheses where it would otherwise be read as something else."""
+def _grouped(rule: Node) -> str:
+    """In parentheses where it might otherwise be read as something else."""
     said = say_rule(rule)
-    return f"({said})" if isinstance(rule, loose) and rule.rules else said  # type: ignore[union-attr]
+    return f"({said})" if isinstance(rule, All | AnyOf) and rule.rules else said
 
 
 def _say_test(node: Node) -> str:
