@@ -10,6 +10,7 @@ import typer.main
 import yaml
 
 from tidegate.core.alarm import AlarmFile
+from tidegate.core.compare_file import CompareFile, OwnMetric
 from tidegate.core.document import Document, read
 from tidegate.core.service import Force, Health, Limits, Listener, On, Service, Stickiness, Tasks, Tls
 from tidegate.settings import read_settings
@@ -42,9 +43,18 @@ def test_the_alarms_of_the_documentation_are_alarms() -> None:
     assert len(read(Service, base | yaml.safe_load(example), "the page").alarms) == 5
 
 
+def test_the_comparisons_of_the_documentation_are_the_defaults_and_others() -> None:
+    usual, own = fenced(ROOT / "docs" / "comparisons.md", "yaml")
+    base = {"service": "web", "listener": {"port": 1}, "tasks": {"command": ["web"], "metrics": "/metrics"}}
+    assert read(Service, base | yaml.safe_load(usual), "the page").compare == CompareFile()
+    assert len(read(Service, base | yaml.safe_load(own), "the page").compare.metrics) == 3
+
+
 @pytest.mark.parametrize(
     ("kind", "prefix"),
     [
+        (CompareFile, "compare."),
+        (OwnMetric, ""),
         (Service, ""),
         (Listener, "listener."),
         (Tls, "listener.tls."),

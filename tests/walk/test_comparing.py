@@ -94,6 +94,7 @@ def test_a_bad_version_harms_about_as_many_as_the_simulation_says(
 
 
 @pytest.mark.nightly
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize(("fault", "rate"), CELLS)
 def test_over_twenty_runs_a_bad_version_harms_as_many_as_the_simulation_says(
     every_second: Tidegate, told: Told, fault: int, rate: int
