@@ -215,6 +215,10 @@ def changed(**change: Any) -> Any:
     return {"version": "1", "flags": {"f": {"attributes": {"n": {"constraints": {"type": "number", "maximum": 3}}}}}} | change
 
 
+MISSPELT = {"name": "a", "enabled": True, "rul": ""}
+UNTYPED = {"attributes": {"n": {"constraints": {"type": 1}}}}
+
+
 @pytest.mark.parametrize(
     ("content", "where", "what"),
     [
@@ -226,8 +230,8 @@ def changed(**change: Any) -> Any:
         (changed(values={"f": {"enabled": True, "n": 5}}), "flags.f.variants.default.attributes.n", "more than the maximum 3"),
         (changed(values={"f": {"enabled": True, "m": 5}}), "flags.f.variants.default.attributes.m", "no attribute 'm'"),
         (changed(values={"f": {"_variants": [{"name": "a"}]}}), "values.f._variants[0].enabled", "missing"),
-        (changed(values={"f": {"_variants": [{"name": "a", "enabled": True, "rul": ""}]}}), "values.f._variants[0].rul", "unknown"),
-        (changed(flags={"f": {"attributes": {"n": {"constraints": {"type": 1}}}}}), "flags.f.attributes.n.constraints.type", "input"),
+        (changed(values={"f": {"_variants": [MISSPELT]}}), "values.f._variants[0].rul", "unknown"),
+        (changed(flags={"f": UNTYPED}), "flags.f.attributes.n.constraints.type", "input"),
     ],
 )  # fmt: skip
 def test_a_wrong_document_is_refused_with_its_place(content: Any, where: str, what: str) -> None:

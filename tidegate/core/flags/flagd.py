@@ -18,10 +18,12 @@ from tidegate.core.flags.check import check, nearest, refuse
 from tidegate.core.flags.document import FlagDocument
 from tidegate.core.flags.flag import Flag, Kind, Variant
 from tidegate.core.flags.jsonlogic import DEEPEST, read_logic
-from tidegate.core.flags.rule import Json, Logic, Node, Value
+from tidegate.core.flags.rule import Json, Logic, Node
 
 _KEYS = ("state", "variants", "defaultVariant", "targeting", "metadata")
 _IGNORED = ("key", "source", "selector", "flagSetId", "priority")
+_NOBODY: Node = Logic("if", ())
+"""Works out to null: the caller's own default."""
 _NO_LOGIC: Node = Logic("targeting that is no JsonLogic", ())
 
 
@@ -81,7 +83,7 @@ class _Reader:
             kind=Kind.BOOLEAN if boolean else Kind.VALUE,
             variants=variants,
             enabled=raw["state"] == "ENABLED",
-            targeting=Value(None) if targeting is None and default is None else targeting,
+            targeting=_NOBODY if targeting is None and default is None else targeting,
             default=default,
             metadata={**self.metadata, **self._metadata(raw.get("metadata"), f"{where}.metadata")},
         )

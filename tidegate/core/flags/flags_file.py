@@ -135,7 +135,7 @@ class FlagFile(Document):
     default: str | None = None
     """With targeting: the variant when it works out to null."""
     off: Any = None
-    """Answered while the flag is not enabled; by default false, or the caller's own default."""
+    """Answered while the flag is not enabled; null for the caller's own default. By default false for what is on or off."""
     metadata: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -206,7 +206,7 @@ class _Reader:
             if raw is None:
                 self._refuse(f"it is empty.\n{FlagFile.begin_with}")
             kind, value = _simple(raw)
-            return Flag(name, kind, (Variant(_name_of(value), value),), off=_off(kind))
+            return Flag(name, kind, (Variant(simple_name(value), value),), off=_off(kind))
         file = self._read(FlagFile, raw, self.at)
         attributes = {
             key: self._read(
@@ -220,7 +220,7 @@ class _Reader:
             kind=kind,
             variants=variants,
             enabled=file.enabled,
-            off=_off(kind) if file.off is None else file.off,
+            off=file.off if "off" in file.model_fields_set else _off(kind),
             attributes={key: constraint.built() for key, constraint in attributes.items()},
             needs=self._needs(file.needs),
             targeting=self._targeting(file),
@@ -239,7 +239,7 @@ class _Reader:
             return Kind.BOOLEAN, (Variant("on", True, rule), Variant("off", False))
         if file.variants is None:
             kind = Kind.ATTRIBUTES if file.attributes else Kind.BOOLEAN if isinstance(file.value, bool) else Kind.VALUE
-            return kind, (Variant(_name_of(file.value), file.value),)
+            return kind, (Variant(simple_name(file.value), file.value),)
         read_ones = {name: self._variant(name, raw) for name, raw in file.variants.items()}
         kind = self._kind(file, read_ones)
         return kind, tuple(self._ruled(file, read_ones))
@@ -317,7 +317,7 @@ def _off(kind: Kind) -> Json:
     return False if kind is Kind.BOOLEAN else None
 
 
-def _name_of(value: Json) -> str:
+def simple_name(value: Json) -> str:
     """Of the only variant, which nobody named."""
     return "default" if not isinstance(value, bool) else "on" if value else "off"
 
