@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tidegate.core.overdue import Overdue, Usual, observe
+from tidegate.core.overdue import Overdue, Usual, observe, pending
 
 SLOW = Usual(np.asarray(2.0), np.asarray(1e9))
 """Two seconds are the limit, and the mean is not known: only the first bound counts."""
@@ -62,3 +62,16 @@ def test_with_quick_requests_a_fifth_that_hangs_is_seen_at_once():
 
 def test_what_is_in_flight_of_right_is_not_overdue():
     assert run([100] * 5, [94, 101, 98, 103, 99], usual=QUICK) == [0] * 5
+
+
+def test_what_is_in_flight_beyond_what_is_right_is_pending_until_it_ends_or_is_overdue():
+    state, seen, mean = Overdue.blank(()), [], np.asarray(0.05)
+    for begun, finished in ((100.0, 80.0), (100.0, 80.0), (0.0, 40.0)):
+        state, _ = observe(
+            state, np.array([begun, 100.0]), np.array([finished, 96.0]), 1.0, Usual(np.asarray(9.0), np.asarray(1e9))
+        )
+        seen.append(pending(state, 1.0, mean))
+    assert [round(float(both[0]), 1) for both in seen] == [round(20 - 5 - 2 * 5**0.5, 1), round(40 - 5 - 2 * 5**0.5, 1), 0.0]
+    assert float(seen[0][1]) == 0
+    late = observe(state, np.array([0.0, 0.0]), np.zeros(2), 1.0, Usual(np.asarray(0.1), np.asarray(1e9)))[0]
+    assert float(pending(late, 1.0, mean)[1]) == 0, "what is overdue counts there"

@@ -24,7 +24,7 @@ import numpy as np
 from tidegate.core import budget, clusters, early, mixture, overdue, past_comparison, plug_in, sample_ratio
 from tidegate.core import comparison_settings as order
 from tidegate.core.bound import surprise
-from tidegate.core.budget import Budget, Pace
+from tidegate.core.budget import Around, Budget, Pace
 from tidegate.core.clusters import Clusters
 from tidegate.core.comparison_input import Counts, Tick
 from tidegate.core.comparison_settings import BASE, LIMITS, Settings
@@ -104,7 +104,7 @@ def begin(settings: Settings, history: History, prior: Prior) -> State:
         past=past,
         overdue=Overdue.blank(shape),
         ratio=SampleRatio.blank(shape),
-        budget=Budget.blank(shape),
+        budget=Budget.blank(_wait(settings, limits, COLD)),
         total=nothing,
         this_step=nothing,
         seconds=np.zeros(shape),
@@ -216,9 +216,16 @@ def is_not_worse(state: State) -> Flags:
 
 def allowed_exposure(state: State, pace: Pace) -> Array:
     """What the harm budget allows now (0..1), and never less than what is already let in: users must not flip."""
-    free = budget.allowed(state.budget, state.plug_in.share[..., 0], state.rate, pace, state.settings.budget)
+    free = budget.allowed(state.budget, around(state), pace, state.settings.budget)
     exposed = np.maximum(state.exposure, 0.0)
     return np.where(is_held(state), exposed, np.maximum(free, exposed))
+
+
+def around(state: State) -> Around:
+    """What the harm budget reckons with."""
+    rho, delta = order.margin(state.settings)
+    harmless = rho[0] * state.plug_in.share[..., 0] + delta[0]
+    return Around(harmless, state.clusters.phi[..., 0], state.rate)
 
 
 # --- Its parts ------------------------------------------------------------------------------------------------------
@@ -314,6 +321,13 @@ def _outcomes(state: State, tick: Tick, grown: Array) -> tuple[Block, Point]:
     return Block(n_c, e_c, n_b, e_b), Point(far_c, far_b)
 
 
+def _wait(settings: Settings, limits: Limits, patience: Array | float) -> Array:
+    """Seconds until a request counts as overdue, as far as the harm budget waits for it."""
+    slowest = seconds_at(settings.shift.edges(limits.edges[..., 0, -1])[0]) * patience
+    wait: Array = np.minimum(np.where(limits.known[..., 0], slowest, UNKNOWN), settings.budget.longest)
+    return wait
+
+
 def _first_of(grown: Array, histograms: int) -> Array:
     """Sides first, then a row for each histogram: only latency, the first of them, knows of overdue requests."""
     late = np.zeros((2, *grown.shape[:-1], histograms, 1))
@@ -340,7 +354,10 @@ def _learn(state: State, tick: Tick, baseline: PlugIn, overdue_c: Array) -> Stat
         plug_in=plug_in.learn(state.plug_in, baseline, tick.span, state.settings.half_life),
         clusters=clusters.observe(state.clusters, baseline.n, np.maximum(baseline.e, 0.0), tick.span, calm=calm),
         budget=Budget(
-            np.maximum(state.budget.requests + done + overdue_c, 0.0), np.maximum(state.budget.lost + lost + overdue_c, 0.0)
+            np.maximum(state.budget.requests + done + overdue_c, 0.0),
+            np.maximum(state.budget.lost + lost + overdue_c, 0.0),
+            overdue.pending(state.overdue, tick.span, state.limits.mean[..., 0])[..., 0],
+            _wait(state.settings, state.limits, np.where(tick.warm, 1.0, COLD)),
         ),
         rate=np.where(state.rate > 0, state.rate * kept + began * (1 - kept), began),
     )

@@ -80,7 +80,7 @@ def report(state: State) -> Report:
         mismatch=bool(comparison.is_mismatch(state)),
         detectable=seen,
         missing=missing,
-        excess=float(budget.excess(state.budget, state.plug_in.share[..., 0], state.settings.budget)),
+        excess=float(budget.excess(state.budget, comparison.around(state), state.settings.budget)),
         figures=figures,
     )
 

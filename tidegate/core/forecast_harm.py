@@ -14,10 +14,12 @@ from functools import lru_cache
 import numpy as np
 
 from tidegate.core import budget, power
-from tidegate.core.budget import Budget, Pace
+from tidegate.core.budget import Around, Budget, Pace
 from tidegate.core.comparison_settings import Settings
 from tidegate.core.evalue import Margin
 
+WAIT = 2.0
+"""Seconds until the fate of a request is known while a candidate warms up, where the slowest in a thousand takes 0.4 s."""
 SURELY = 0.9999
 FINE = 0.02
 """How much of the time that a step has lasted may pass unlooked at: days are not followed second by second."""
@@ -107,7 +109,7 @@ def _path(
         fine = FINE if number < FEW else FINE * len(held) / FEW
         left, passed = max(step.seconds, reins.tick if step.exposure else 0.0), 0.0
         while left > 0:
-            opened = Budget(np.asarray(requests), np.asarray(requests * bad))
+            opened = Budget(np.asarray(requests), np.asarray(requests * bad), np.asarray(0.0), np.asarray(WAIT))
             exposure = _exposure(step.exposure, exposure, opened, traffic, settings=settings, reins=reins)
             span = min(left, max(reins.tick, fine * passed))
             yield exposure, span
@@ -120,7 +122,9 @@ def _exposure(wanted: float, before: float, opened: Budget, traffic: Traffic, *,
     if reins.harm is None or wanted >= 1 or before >= wanted:
         return wanted
     pace = Pace(reins.harm, reins.tick, reins.act)
-    free = float(budget.allowed(opened, np.asarray(traffic.errors), np.asarray(traffic.rate), pace, settings.budget))
+    harmless = Margin(settings.ratio, settings.points).edge(np.asarray(traffic.errors))
+    around = Around(harmless, np.asarray(traffic.phi), np.asarray(traffic.rate))
+    free = float(budget.allowed(opened, around, pace, settings.budget))
     return max(before, min(wanted, max(free, reins.grain)))
 
 

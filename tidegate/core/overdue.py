@@ -45,6 +45,14 @@ class Usual:
     mean: Array
 
 
+def pending(overdue: Overdue, span: float, mean: Array) -> Array:
+    """How many of both sides' requests are in flight, by the last tick, beyond what is right and what is overdue already."""
+    flying = overdue.older + overdue.begun.sum(axis=-1)
+    rightly = overdue.begun[..., :2].max(axis=-1) / span * mean[..., None]
+    beyond: Array = np.maximum(flying - rightly - 2 * np.sqrt(rightly) - overdue.stock, 0.0)
+    return beyond
+
+
 def observe(overdue: Overdue, begun: Array, finished: Array, span: float, usual: Usual) -> tuple[Overdue, Array]:
     """The stock after this tick, and how much it grew (or fell) on each side."""
     older = overdue.older + overdue.begun[..., -1] - finished
