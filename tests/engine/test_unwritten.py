@@ -337,6 +337,7 @@ def test_people_see_that_it_goes_back_and_why_it_is_not_written(world: World) ->
     assert (view.phase, view.wanted, view.applied) == ("rolling_back", str(NONE), str(NONE))
     assert view.why.startswith("errors: error_rate")
     assert "(not written down yet: The database does not answer to commit.)" in view.why
+    assert view.reason == view.why
     assert view.harm.most == Exposure(5000)
     assert world.loop.problem.startswith("Nothing could be written down since 12:0")
     assert world.loop.problem.endswith("The database does not answer to commit. web-2 goes back all the same.")

@@ -78,6 +78,7 @@ def _check_told(tidegate: Tidegate, id_: str) -> None:
     assert "Nothing could be written down since" in _problems(tidegate)
     assert f"{id_} goes back all the same." in _problems(tidegate)
     assert tidegate.state(id_)[0] == "watching", "as it is written"
+    assert "not written down yet" in " ".join(tidegate.tidegate("status", shown["service"]).stdout.split())
     doctor = tidegate.tidegate("doctor")
     assert doctor.returncode == 2
     assert "Nothing could be written down since" in " ".join(doctor.stdout.split())

@@ -101,7 +101,7 @@ class Unwritten:
         if back is held or trouble is None:
             return back
         why = f"{back.rollout.reason} (not written down yet: {trouble.what})"
-        return replace(back, rollout=replace(back.rollout, decision=Decision(back.rollout.decision.kind, why)))
+        return replace(back, rollout=replace(back.rollout, reason=why, decision=Decision(back.rollout.decision.kind, why)))
 
     # --- when it can be written again ---------------------------------------------------------------------------------
 
