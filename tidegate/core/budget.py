@@ -52,7 +52,7 @@ class Budget:
 
     @classmethod
     def blank(cls, wait: Array) -> Budget:
-        return cls(*(np.zeros(wait.shape) for _ in range(3)), wait)
+        return cls(np.zeros(wait.shape), np.zeros(wait.shape), np.zeros(wait.shape), wait)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
