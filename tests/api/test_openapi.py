@@ -11,12 +11,27 @@ import pytest
 from pydantic import TypeAdapter
 from starlette.testclient import TestClient
 
+from tests.api.asking import sent
 from tests.support.served import House
 from tidegate.api import answers
 from tidegate.core.harm import Harm
 from tidegate.core.verdict import GuardSeen
 from tidegate.engine.teller import describe_harm
+from tidegate.engine.view import ComparisonView, OutcomeView
 
+COMPARED = ComparisonView(
+    standing="no_data",
+    sentence="not enough data: 120 requests of the candidate in this step; about 1,200 more are needed to find one of 5.0%",
+    evidence=0.7,
+    limit=1000.0,
+    suspected=False,
+    not_worse=False,
+    outage=False,
+    mismatch=False,
+    finds=None,
+    missing=1200,
+    outcomes=(OutcomeView("errors", 120, 1, 1080, 2, 0.7, None),),
+)
 DOCS = Path(__file__).parents[2] / "docs" / "api.md"
 
 
@@ -61,7 +76,10 @@ def test_the_description_of_harm_is_what_is_answered() -> None:
 
 def test_what_is_answered_has_the_keys_that_are_described(own: TestClient, house: House, described: dict[str, Any]) -> None:
     house.watcher.guards = (GuardSeen("errors", "ok", "0.2%", "above 1%"),)
+    house.watcher.comparison = COMPARED
     house.begun("v2")
+    comparison = own.get("/v1/rollouts/web-2").json()["comparison"]
+    ahead = own.post("/v1/forecast", json={"file": sent(), "traffic": "30/s"}).json()
     schemas = described["components"]["schemas"]
     pairs = [
         ("ServiceView", own.get("/v1/services").json()[0]),
@@ -71,6 +89,12 @@ def test_what_is_answered_has_the_keys_that_are_described(own: TestClient, house
         ("HealthSeen", own.get("/v1/health").json()),
         ("GuardSeen", own.get("/v1/rollouts/web-2").json()["guards"][0]),
         ("Task", own.get("/v1/services/web").json()["tasks"][0]),
+        ("ComparisonView", comparison),
+        ("OutcomeView", comparison["outcomes"][0]),
+        ("ForecastAhead", ahead),
+        ("StepAhead", ahead["steps"][0]),
+        ("HarmAhead", ahead["harms"][0]),
+        ("Preview", own.post("/v1/validate", json={"file": sent()}).json()),
     ]
     for name, content in pairs:
         assert set(content) == set(schemas[name]["properties"]), name

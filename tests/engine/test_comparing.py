@@ -263,6 +263,26 @@ def test_a_version_that_is_dead_harms_about_as_many_as_the_budget_says(world: Tr
     assert world.store.history("web", 1)[0].harm.counted.failed <= 20
 
 
+def test_both_sides_and_the_evidence_are_shown_while_it_goes_on_and_written_down_with_each_decision(world: Traffic) -> None:
+    world.shares["v2"] = 0.2
+    world.begun()
+    assert world.glance.rollout("web-2").comparison is None, "nobody is let in yet"
+    world.until("watching")
+    world.second()
+    seen = world.glance.rollout("web-2").comparison
+    assert seen is not None
+    assert [outcome.name for outcome in seen.outcomes][:2] == ["errors", "latency p50"]
+    assert seen.outcomes[0].candidate_requests > 0
+    assert seen.limit == pytest.approx(1000)
+    world.until("rolled_back", within=60)
+    (decided,) = [event for event in world.store.events(rollout="web-2", limit=1000) if event.told.kind == "roll_back"]
+    written: Any = decided.told.facts["comparison"]
+    errors = written["outcomes"][0]
+    assert written["evidence"] >= 1000
+    assert errors["candidate_bad"] / errors["candidate_requests"] > 0.1 > errors["baseline_bad"] / errors["baseline_requests"]
+    assert world.glance.rollout("web-2").comparison is None, "it is history: its decisions hold it"
+
+
 def test_while_it_is_paused_nothing_grows(world: Traffic) -> None:
     world.begun(ADAPTIVE, calm=60)
     world.seconds(4)

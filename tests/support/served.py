@@ -30,7 +30,7 @@ from tidegate.engine.loop import Loop
 from tidegate.engine.orders import Orders
 from tidegate.engine.traffic import TrafficLever
 from tidegate.engine.unwritten import Unwritten
-from tidegate.engine.view import Figures
+from tidegate.engine.view import ComparisonView, Figures
 from tidegate.engine.watcher import Watcher
 from tidegate.ports import Held, ServiceRecord
 from tidegate.settings import Settings
@@ -68,6 +68,7 @@ class Shown:
     served: float | None
     allowed: Exposure = NONE
     not_worse: bool = False
+    comparison: ComparisonView | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -86,6 +87,7 @@ class SettableWatcher(Watcher):
         self.alarming: tuple[GuardSeen, ...] = ()
         self.refusals: list[Refused] = []
         self.day: History = History.blank()
+        self.comparison: ComparisonView | None = None
 
     def look(self, *_: Any, **__: Any) -> None:
         pass
@@ -98,7 +100,7 @@ class SettableWatcher(Watcher):
         return {}
 
     def of(self, *_: Any, **__: Any) -> Any:
-        return Shown(self.gate, self.guards, self.sides, self.served)
+        return Shown(self.gate, self.guards, self.sides, self.served, comparison=self.comparison)
 
     def seen(self, rollout: str) -> Any:
         return self.of()

@@ -207,7 +207,7 @@ class Compared:
             name=NAME,
             state=state,
             figure=f"evidence {say_evidence(seen.evidence)}" if seen else "",
-            limit=f"{seen.limit:,.0f}" if seen else "",
+            limit=f"at {seen.limit:,.0f}" if seen else "",
             why=why,
             query=self.file.said,
             value=min(seen.evidence, 1e9) if seen else None,

@@ -75,6 +75,7 @@ class Glance:
             guards=look.guards,
             sides=sides,
             served=look.served,
+            comparison=look.comparison,
         )
 
     def explain(self, rollout: str) -> tuple[RolloutView, Sequence[Event]]:

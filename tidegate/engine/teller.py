@@ -26,6 +26,7 @@ def told_of(before: Rollout, after: Rollout, applied: Applied, look: Look, harm:
     """The decision record of this tick; nothing while the decision and its reason stay what they were."""
     if after.decision == before.decision:
         return ()
+    compared = look.comparison
     facts: dict[str, object] = {
         "phase": after.phase.value,
         "step": after.step + 1,
@@ -35,6 +36,7 @@ def told_of(before: Rollout, after: Rollout, applied: Applied, look: Look, harm:
         "watched": say_duration(after.watched),
         "verdict": look.verdict.judgement.value,
         "guards": [describe_guard(guard) for guard in look.guards],
+        "comparison": None if compared is None else asdict(compared),
         "sides": {side: asdict(figures) for side, figures in look.figures.items()},
         "harm": describe_harm(harm),
     }

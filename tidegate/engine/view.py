@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 
+from tidegate.core.comparison_report import Report
 from tidegate.core.harm import Harm
 from tidegate.core.rollout import Phase, Rollout, Tidy
 from tidegate.core.service import Service
@@ -44,6 +45,39 @@ class StepView:
 
 
 @dataclass(frozen=True, slots=True)
+class OutcomeView:
+    """One thing that is compared, over the whole rollout: requests of both sides, and the bad ones among them. `evidence` is
+    that of both sides at the same moments, `past` that against the baseline's last day; null where that says nothing."""
+
+    name: str
+    candidate_requests: int
+    candidate_bad: int
+    baseline_requests: int
+    baseline_bad: int
+    evidence: float
+    past: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonView:
+    """The candidate beside the baseline. `evidence` that it is worse than the margins allow rolls back at `limit`. `finds`: the
+    smallest fault that this step has found by now with probability 0.9; `missing`: about how many more requests of the
+    candidate the step needs to have found one of 5%. `standing` is the state of its guard, `sentence` says it in words."""
+
+    standing: str
+    sentence: str
+    evidence: float
+    limit: float
+    suspected: bool  # the exposure does not grow
+    not_worse: bool  # proven: the step may end early, where the plan allows it
+    outage: bool  # the baseline itself is not well
+    mismatch: bool  # the candidate gets another share of the requests than it should
+    finds: float | None
+    missing: int
+    outcomes: tuple[OutcomeView, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RolloutView:
     """`served` is the measured share of requests that the candidate got lately (0 to 1); `left` the planned time that is
     left when all goes well, None when a person is waited for."""
@@ -76,6 +110,7 @@ class RolloutView:
     guards: tuple[GuardSeen, ...]
     sides: tuple[SideView, ...]  # baseline, candidate; empty when it is history
     harm: Harm
+    comparison: ComparisonView | None = None  # while both sides have users, or had
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +144,22 @@ def time_left(rollout: Rollout) -> timedelta | None:
     return max(timedelta(0), total - rollout.watched)
 
 
+def view_comparison(seen: Report) -> ComparisonView:
+    return ComparisonView(
+        standing=seen.standing,
+        sentence=seen.sentence,
+        evidence=seen.evidence,
+        limit=seen.limit,
+        suspected=seen.suspected,
+        not_worse=seen.not_worse,
+        outage=seen.outage,
+        mismatch=seen.mismatch,
+        finds=seen.detectable,
+        missing=seen.missing,
+        outcomes=tuple(OutcomeView(**asdict(figure)) for figure in seen.figures),
+    )
+
+
 def view_rollout(
     held: Held,
     *,
@@ -117,6 +168,7 @@ def view_rollout(
     guards: Sequence[GuardSeen] = (),
     sides: Sequence[SideView] = (),
     served: float | None = None,
+    comparison: ComparisonView | None = None,
 ) -> RolloutView:
     rollout, step = held.rollout, held.rollout.now_at
     owed = not rollout.in_flight and rollout.tidy is not Tidy.DONE
@@ -149,6 +201,7 @@ def view_rollout(
         guards=tuple(guards),
         sides=tuple(sides),
         harm=held.harm,
+        comparison=comparison,
     )
 
 

@@ -32,7 +32,7 @@ from tidegate.engine.alarm_book import AlarmBook, Glimpse, Scraped
 from tidegate.engine.comparing import Compared, Comparing, Moment, Sides
 from tidegate.engine.recent import Recent, figures_of
 from tidegate.engine.remembering import Remembering, Stood
-from tidegate.engine.view import Figures
+from tidegate.engine.view import ComparisonView, Figures, view_comparison
 from tidegate.ports import Held, Measurement, RouterReading, ServiceReading, ServiceRecord, Slot
 
 SAVE_EVERY = timedelta(seconds=5)
@@ -90,6 +90,12 @@ class Look:
     def slow(self) -> int | None:
         """Requests of the candidate that were slower than they would have been on the baseline; None when nobody compared."""
         return self.compared.comparing.slow if self.compared and self.compared.comparing else None
+
+    @property
+    def comparison(self) -> ComparisonView | None:
+        """Both sides and the evidence, as people see them; None where nothing can be compared just now."""
+        seen = self.compared.report if self.compared else None
+        return view_comparison(seen) if seen else None
 
     @property
     def figures(self) -> Mapping[str, Figures]:
