@@ -152,8 +152,8 @@ def tune(rollouts: int) -> list[Task]:
 
 
 def _false(part: int) -> list[Task]:
-    """3,000 of each family: none of them rolled back says "at most 0.1 %" with 95 % confidence. Slow traffic and slow plans take
-    the longest to simulate, and get fewer."""
+    """3,000 of each family: none of them rolled back says "at most 0.1 %" with 95 % confidence. Slow traffic and slow plans
+    take the longest to simulate, and get fewer."""
     found = []
     for rate in sorted(RATES, key=lambda rate: (rate < BUSY, rate)):
         for plan in sorted(PLANS, key=lambda plan: not plan.adaptive):

@@ -5,16 +5,19 @@ few hundred rollouts at each of a grid of baselines and rates find where the evi
 there, with fresh seeds. Two parts: the concurrent comparison of errors alone, whose alpha is guaranteed; and the whole, with
 history, latency, clusters and the harm of a real plan. Ends with status 1 when more than alpha of them are rolled back.
 
-    python -m benchmarks.simulation.type_one [--part concurrent] [--rollouts 30000]
+    python -m benchmarks.simulation.type_one [--part concurrent] [--rollouts 30000] [--cache DIR]
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from rich.progress import track
@@ -49,7 +52,9 @@ def whole(batch: Batch) -> tuple[int, float]:
     """How many of a batch were rolled back, and how high the evidence of the highest percent rose (in nats)."""
     fault = (edge(batch.errors) - batch.errors) / (1 - batch.errors)
     scenario = Scenario("edge of the null", Use.JUDGE, harmless=True, errors=batch.errors, fault=fault, slower=1.1)
-    result = ours.simulate(scenario, PLAN, batch.rate, rollouts=BATCH["whole"], seed=batch.seed)
+    # The last days of a thousand services, each of which has a rollout again and again.
+    day = 5_500_000 + batch.seed // 1000 % 4
+    result = ours.simulate(scenario, PLAN, batch.rate, rollouts=BATCH["whole"], seed=batch.seed, day=day)
     return int((~np.isnan(result.found)).sum()), float(np.quantile(result.highest, 0.99))
 
 
@@ -78,21 +83,50 @@ def concurrent(batch: Batch) -> tuple[int, float]:
 PARTS: dict[str, Callable[[Batch], tuple[int, float]]] = {"concurrent": concurrent, "whole": whole}
 
 
-def judge(part: str, rollouts: int, workers: int) -> bool:
+@dataclass(frozen=True)
+class Judge:
+    """Runs batches of one part; what `cache` holds is not run again."""
+
+    part: str
+    pool: ProcessPoolExecutor
+    cache: Path | None
+
+    def run(self, batches: Sequence[Batch], said: str) -> list[tuple[int, float]]:
+        known = self._read()
+        missing = [batch for batch in batches if batch not in known]
+        for batch, got in zip(missing, track(self.pool.map(PARTS[self.part], missing), said, len(missing)), strict=True):
+            known[batch] = got
+            self._write(batch, got)
+        return [known[batch] for batch in batches]
+
+    def _read(self) -> dict[Batch, tuple[int, float]]:
+        file = self.cache / f"{self.part}.jsonl" if self.cache else None
+        lines = [json.loads(line) for line in file.read_text().splitlines()] if file and file.exists() else []
+        return {Batch(*batch): (found, height) for batch, found, height in lines}
+
+    def _write(self, batch: Batch, got: tuple[int, float]) -> None:
+        if self.cache:
+            self.cache.mkdir(parents=True, exist_ok=True)
+            with (self.cache / f"{self.part}.jsonl").open("a") as file:
+                file.write(json.dumps([[batch.errors, batch.rate, batch.seed], *got]) + "\n")
+
+
+def judge(part: str, rollouts: int, workers: int, cache: Path | None) -> bool:
     """Prints what was found, and returns whether alpha held."""
-    run, size, alpha = PARTS[part], BATCH[part], Settings().alpha
+    size, alpha, began = BATCH[part], Settings().alpha, time.monotonic()
     with ProcessPoolExecutor(workers) as pool:
+        asked = Judge(part, pool, cache)
         first = [Batch(errors, rate, 5_000_000 + i) for i, (errors, rate) in enumerate(GRID)]
-        highest = list(track(pool.map(run, first), f"{part}: finding the worst point", total=len(first)))
+        highest = asked.run(first, f"{part}: finding the worst point")
         for batch, (found, height) in zip(first, highest, strict=True):
             print(f"errors {batch.errors:7.2%}  {batch.rate:4g} rps  {found} of {size} rolled back, ln E < {height:.2f}")
         worst = first[int(np.argmax([found * 10 + height for found, height in highest]))]
         rest = [Batch(worst.errors, worst.rate, 6_000_000 + 1000 * i) for i in range(-(-rollouts // size))]
-        found = sum(count for count, _ in track(pool.map(run, rest), f"{part}: at the worst point", total=len(rest)))
+        found = sum(count for count, _ in asked.run(rest, f"{part}: at the worst point"))
     total = len(rest) * size
     print(
         f"{part}: at errors {worst.errors:.2%} and {worst.rate:g} rps {found} of {total} rolled back, "
-        f"where alpha allows {alpha * total:.0f}"
+        f"where alpha allows {alpha * total:.0f}; {time.monotonic() - began:.0f} s"
     )
     return found <= alpha * total
 
@@ -102,9 +136,10 @@ def main() -> None:
     parser.add_argument("--part", choices=[*PARTS, "both"], default="both")
     parser.add_argument("--rollouts", type=int, default=30_000)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--cache", type=Path, help="a directory for what was found; what it holds is not run again")
     given = parser.parse_args()
     parts = list(PARTS) if given.part == "both" else [given.part]
-    held = [judge(part, given.rollouts, given.workers) for part in parts]
+    held = [judge(part, given.rollouts, given.workers, given.cache) for part in parts]
     sys.exit(not all(held))
 
 
