@@ -5,8 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 WORKERS ?= 2
+# What was simulated of this commit, so that a run can be stopped and goes on.
+SIMULATED ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tidegate/simulation/$(shell git rev-parse --short HEAD 2>/dev/null || echo here)
 
-.PHONY: demo test check format bench nightly setup setup-test lock clean
+.PHONY: demo test check format bench nightly nightly-tests nightly-simulation nightly-type-one nightly-published setup setup-test lock clean
 
 demo: $(INSTALLED)  ## a good release and a bad one, with real traffic, in about two minutes
 	$(BIN)/tidegate demo
@@ -27,8 +29,19 @@ format: $(INSTALLED)
 bench: $(INSTALLED) setup-test  ## figures, as ratios within one run
 	$(BIN)/python -m benchmarks
 
-nightly: $(INSTALLED) setup-test  ## the long forms: chaos, many users, many changes
+nightly: nightly-tests nightly-published nightly-simulation nightly-type-one  ## the long forms, hours of them
+
+nightly-tests: $(INSTALLED) setup-test  ## chaos, many users, many changes
 	$(BIN)/pytest -m nightly --timeout 3600
+
+nightly-published: $(INSTALLED)  ## the published sizes of designs, reproduced
+	$(BIN)/python -m benchmarks.simulation.published
+
+nightly-simulation: $(INSTALLED)  ## comparisons in every world, at every traffic, beside the field; goes on where it was stopped
+	$(BIN)/python -m benchmarks.simulation.run --full --workers $(WORKERS) --cache $(SIMULATED)
+
+nightly-type-one: $(INSTALLED)  ## false alarms of 30,000 candidates that are harmless by the skin of their teeth
+	$(BIN)/python -m benchmarks.simulation.type_one --workers $(WORKERS) --cache $(SIMULATED)
 
 setup: $(INSTALLED)
 

@@ -47,6 +47,11 @@ def _false(group: Sequence[Outcome]) -> tuple[int, int]:
     return sum(o.found for o in group), sum(o.rollouts for o in group)
 
 
+def _show(console: Console, table: Table) -> None:
+    if table.row_count:
+        console.print(table)
+
+
 def print_false(console: Console, outcomes: Sequence[Outcome]) -> None:
     """Rollbacks of harmless candidates, of how many rollouts, by family and rate."""
     harmless = [o for o in outcomes if o.harmless]
@@ -57,7 +62,7 @@ def print_false(console: Console, outcomes: Sequence[Outcome]) -> None:
         for scenario in dict.fromkeys(o.scenario for o in harmless if o.method == method):
             cells = [_false(mine.get((scenario, rate), [])) for rate in rates]
             table.add_row(scenario, *(f"{found} of {total}" if total else "" for found, total in cells))
-        console.print(table)
+        _show(console, table)
 
 
 def print_bounds(console: Console, outcomes: Sequence[Outcome]) -> None:
@@ -71,7 +76,7 @@ def print_bounds(console: Console, outcomes: Sequence[Outcome]) -> None:
         table.add_row(
             str(scenario), f"{found} of {total}", f"{upper_share(found, total):.2%}", str(sum(o.unfinished for o in group))
         )
-    console.print(table)
+    _show(console, table)
 
 
 def upper_share(found: int, total: int, sure: float = 0.95) -> float:
@@ -93,7 +98,7 @@ def print_durations(console: Console, outcomes: Sequence[Outcome]) -> None:
     for scenario, plan in dict.fromkeys((o.scenario, o.plan) for o in mine):
         cells = [np.concatenate([o.seconds for o in groups.get((scenario, plan, rate), [])] or [[]]) for rate in rates]
         table.add_row(f"{scenario}, {plan}", *(f"{np.median(cell) / 60:.1f}" if len(cell) else "" for cell in cells))
-    console.print(table)
+    _show(console, table)
 
 
 def print_harm(console: Console, outcomes: Sequence[Outcome]) -> None:
@@ -105,7 +110,7 @@ def print_harm(console: Console, outcomes: Sequence[Outcome]) -> None:
         groups = _sum([o for o in bad if o.plan == plan], lambda o: (o.scenario, o.rate))
         for scenario in dict.fromkeys(o.scenario for o in bad if o.plan == plan):
             table.add_row(scenario, *(_cell(groups.get((scenario, rate), [])) for rate in rates))
-        console.print(table)
+        _show(console, table)
     console.print("mean / p95 of harmed requests; x: of the floor; %: share found when not all; s: median seconds to detect\n")
 
 
@@ -150,9 +155,13 @@ def print_field(console: Console, outcomes: Sequence[Outcome]) -> None:
         for rate in rates:
             pairs = [(theirs[key], mine[key]) for key in theirs if key in mine and key[1] == rate]  # type: ignore[index]
             both = [np.log(_harmed(t).mean() / max(_harmed(m).mean(), 0.1)) for t, m in pairs]
-            cells.append(f"{np.exp(np.mean(both)):.0f}" if both else "")
+            cells.append(_times(float(np.exp(np.mean(both)))) if both else "")
         table.add_row(method, *cells)
-    console.print(table)
+    _show(console, table)
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.1f}" if ratio < 10 else f"{ratio:.0f}"
 
 
 def print_targets(console: Console, outcomes: Sequence[Outcome]) -> None:
@@ -179,7 +188,7 @@ def print_targets(console: Console, outcomes: Sequence[Outcome]) -> None:
     found, total = _false(outage)
     if total:
         table.add_row("shared outage blamed, >= 10 rps", "<= 1 %", f"{found} of {total}")
-    console.print(table)
+    _show(console, table)
 
 
 def _add_budget(table: Table, said: str, outcomes: Sequence[Outcome]) -> None:
