@@ -81,7 +81,7 @@ def follow(before: Following, plan: Plan, look: Look, span: float = 1.0) -> Foll
 
 
 def _allowed(before: Following, look: Look, exposures: Array, watches: Flags) -> Array:
-    """Growth by less than a tenth waits."""
-    worth_it = np.minimum(exposures, before.allowed + np.maximum(1.0, before.allowed // 10))
+    """Growth by less than a quarter waits."""
+    worth_it = np.minimum(exposures, before.allowed + np.maximum(1.0, before.allowed // 4))
     takes = watches & (look.allowed >= worth_it) & (look.allowed > before.allowed)
     return np.where(takes, look.allowed, before.allowed)

@@ -140,7 +140,7 @@ def full(sections: Sequence[str], more: int) -> list[Task]:
             case "field":
                 found += _field()
             case "rest":
-                found += [_ours(scenario, plan, rate) for scenario in SCENARIOS for rate in RATES for plan in PLANS]
+                found += _rest()
             case "more":
                 found += [task for part in range(1, more + 1) for task in _false(part)]
     return list(dict.fromkeys(found))
@@ -168,26 +168,39 @@ def _from_start() -> list[Scenario]:
 
 
 def _beside(scenario: Scenario, rate: float) -> list[Task]:
-    return [_ours(scenario, LINEAR, rate, rollouts=MANY), _theirs("Flagger 1m x 5", scenario, rate)]
+    return [_ours(scenario, LINEAR, rate, rollouts=MANY), _theirs("Flagger 1m x 5", scenario, rate, MANY // 2)]
 
 
 def _field() -> list[Task]:
     faults = [named(name) for name in ("fault 5%", "fault 20%", "fault 100%", "fault 5% on 1%", "latency +100%")]
-    healthy = [named(name) for name in STRICT]
-    found = [_theirs(rule.name, s, rate) for rule in rules() for s in (*faults, *healthy) for rate in RATES]
-    compared = (*faults[:3], *healthy[:3], named("fault 2.0%"))
-    few = MANY // 10
-    found += [
-        Task(Kayenta.name, s.name, KAYENTA_PLAN.name, rate, few, 0, Use.JUDGE) for s in compared for rate in (10.0, 1000.0)
+    healthy = [named(name) for name in ("healthy 0.1%", "noisy", "bursts of 3")]
+    found = [
+        _theirs(rule.name, s, rate)
+        for rate in (10.0, 1000.0, 100.0, 1.0, 10_000.0)
+        for s in (*faults, *healthy)
+        for rule in rules()
     ]
-    return found
+    compared = (*faults[:3], *healthy)
+    return found + [
+        Task(Kayenta.name, s.name, KAYENTA_PLAN.name, rate, MANY // 20, 0, Use.JUDGE)
+        for s in compared
+        for rate in (10.0, 1000.0)
+    ]
+
+
+def _rest() -> list[Task]:
+    """Faults that come later, latency, small faults, outages, heavy users: often enough for a mean."""
+    rates = (10.0, 1000.0, 100.0, 1.0, 10_000.0)
+    return [
+        _ours(s, plan, rate, rollouts=MANY // 4) for rate in rates for plan in PLANS for s in SCENARIOS if s.name not in STRICT
+    ]
 
 
 def _ours(scenario: Scenario, plan: SimPlan, rate: float, *, rollouts: int = 0, part: int = 0, use: Use = Use.JUDGE) -> Task:
     return Task(OURS, scenario.name, plan.name, rate, rollouts or (MANY if rate >= BUSY else MANY // 2), part, use)
 
 
-def _theirs(method: str, scenario: Scenario, rate: float, rollouts: int = MANY // 2) -> Task:
+def _theirs(method: str, scenario: Scenario, rate: float, rollouts: int = MANY // 4) -> Task:
     return Task(method, scenario.name, LINEAR.name, rate, rollouts, 0, Use.JUDGE)
 
 
