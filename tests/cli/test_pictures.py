@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console, RenderableType
 
-from tests.cli.pictures import EVENTS, HARM, STEPS, rollout
+from tests.cli.pictures import COMPARED, EVENTS, HARM, LITTLE, STEPS, WHY, comparing, deciding, rollout
+from tidegate.cli import comparison_view
 from tidegate.cli.answers import Forecast, GuardAhead, HarmAhead, Preview, Service, Step, StepAhead, TrafficAhead, read_as
 from tidegate.cli.board import Picture, board
 from tidegate.cli.ending import harm_in_short, say_ending, say_harm
@@ -76,6 +77,13 @@ LONG_FORECAST = replace(FORECAST, steps=FORECAST.steps * 9, compares="", first=T
 SERVICE = Service("web", "http://127.0.0.1:8080/", "v1", (), (), rollout().sides[0].figures, rollout(), ("v1",))
 
 
+COMPARING = rollout(guards=comparing(LITTLE), comparison=LITTLE)
+ENDED = rollout(phase="rolled_back", in_flight=False, reason=f"comparison: {WHY}", guards=(), sides=())
+
+
+PICTURED = [deciding("hold", LITTLE), deciding("roll_back", COMPARED), *EVENTS]
+
+
 def drawn(what: RenderableType, width: int) -> str:
     out = io.StringIO()
     Console(file=out, width=width, markup=False, emoji=False, highlight=False).print(what)
@@ -89,6 +97,10 @@ PICTURES: dict[str, Callable[[Glyphs, int], RenderableType]] = {
     "first": lambda glyphs, width: board(Picture(rollout(baseline="", phase="preparing", step=0)), glyphs, width),
     "unseen": lambda glyphs, width: board(Picture(rollout(applied=None, served=None, sides=(), guards=())), glyphs, width),
     "preview": lambda glyphs, _: ahead(PREVIEW, glyphs),
+    "comparing": lambda glyphs, width: board(Picture(COMPARING), glyphs, width),
+    "service comparing": lambda glyphs, width: one_service(replace(SERVICE, rollout=COMPARING), glyphs, width),
+    "explained comparing": lambda glyphs, _: explained(COMPARING, [deciding("hold", LITTLE)], glyphs),
+    "explained blame": lambda glyphs, _: explained(ENDED, [deciding("hold", LITTLE), deciding("roll_back", COMPARED)], glyphs),
     "beware": lambda glyphs, _: ahead(replace(PREVIEW, warnings=(BEWARE,)), glyphs),
     "forecast": lambda glyphs, _: outlook(FORECAST, glyphs),
     "long forecast": lambda glyphs, _: outlook(LONG_FORECAST, glyphs),
@@ -165,6 +177,39 @@ def test_a_version_that_is_only_slow_is_not_said_to_be_well() -> None:
     assert say_harm(replace(HARM, slow=1))[2] == "About 1 request was slower than it would have been on the baseline."
     assert harm_in_short(slow) == "1,240 requests reached it, none failed, about 412 were slower than on the baseline"
     assert harm_in_short(slow) in drawn(board(Picture(rollout(harm=slow)), UTF8, 120), 120)
+
+
+def test_evidence_is_a_bar_by_its_logarithm_with_its_limit() -> None:
+    def bar(evidence: float) -> str:
+        return str(comparison_view.evidence(replace(LITTLE, evidence=evidence), ASCII))
+
+    assert bar(0.2) == "............ evidence 0.2, rolls back at 1,000"
+    assert bar(31.7).startswith("######...... evidence 32")
+    assert bar(1000.0).startswith("############ evidence 1,000")
+    assert bar(1e300).startswith("############ evidence over a million")
+
+
+def test_what_the_comparison_says_and_misses_is_on_the_board_whole() -> None:
+    for width in (60, 80, 200):
+        said = " ".join(drawn(board(Picture(COMPARING), ASCII, width), width).split())
+        assert "no data comparison ###......... evidence 4.6, rolls back at 1,000 not enough data" in said or width == 60
+        for word in LITTLE.sentence.split():
+            assert word in said
+
+
+def test_explain_tells_every_outcome_with_both_sides_at_the_decision_that_took_it_back() -> None:
+    said = [" ".join(line.split()) for line in drawn(explained(ENDED, PICTURED, ASCII), 160).splitlines()]
+    assert said.count("errors 31/1,204 2.6% 3/12,040 0.02% 10,030 913") == 1
+    assert "latency p99.9 12/1,204 1.00% 120/12,040 1.00% 0.8 -" in said
+    assert "checkout_failed_total - 0/1,000 0% 1.0 -" in said
+    first, back = (next(n for n, line in enumerate(said) if f"{kind}: " in line) for kind in ("hold", "roll back"))
+    assert first < back < said.index("errors 31/1,204 2.6% 3/12,040 0.02% 10,030 913")
+
+
+def test_explain_tells_every_outcome_as_it_is_now_while_it_goes_on() -> None:
+    said = drawn(explained(COMPARING, [deciding("hold", LITTLE)], ASCII), 160)
+    assert said.count("31/1,204") == 1
+    assert said.index("It goes on") < said.index("31/1,204")
 
 
 def test_a_first_version_that_failed_names_no_baseline() -> None:

@@ -27,7 +27,7 @@ def list_rollouts(services: Services, service: OfService = None, limit: Limit = 
 
 @router.get("/rollouts/{rollout}", **described(RolloutView))
 def show_rollout(rollout: RolloutId, services: Services) -> Response:
-    """One rollout as it is now: exposure wanted, applied and served, both sides' figures, guards, harm."""
+    """One rollout as it is now: exposure wanted, applied and served, both sides' figures, guards, harm, comparison."""
     return answer(services.glance.rollout(rollout))
 
 

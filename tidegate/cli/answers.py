@@ -67,6 +67,27 @@ class Harm:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    name: Words
+    candidate_requests: int
+    candidate_bad: int
+    baseline_requests: int
+    baseline_bad: int
+    evidence: float
+    past: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    standing: Words
+    sentence: Words
+    evidence: float
+    limit: float
+    missing: int = 0
+    outcomes: tuple[Outcome, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Rollout:
     id: Words
     service: Words
@@ -95,6 +116,7 @@ class Rollout:
     guards: tuple[Guard, ...]
     sides: tuple[Side, ...]
     harm: Harm
+    comparison: Comparison | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tidegate.cli.answers import Event, Guard, Rollout, Side
+from tidegate.cli.comparison_view import NAME, compared
 from tidegate.cli.ending import harm_in_short
 from tidegate.cli.figures import NONE, clock, milliseconds, rate, share, span
 from tidegate.cli.plan_strip import bar, strip
@@ -46,7 +47,7 @@ def board(picture: Picture, glyphs: Glyphs, width: int, *, foot: bool = True) ->
     if rollout.sides:
         parts += [Text(), _sides(rollout)]
     if rollout.guards:
-        parts += [Text(), _guards(rollout.guards)]
+        parts += [Text(), _guards(rollout, glyphs)]
     if picture.last:
         parts += [Text(), _events(picture.last)]
     parts += [Text(), _foot(picture)] if foot else [Text()]
@@ -114,14 +115,16 @@ def _side(side: Side) -> tuple[RenderableType, ...]:
     return side.version, rate(figures.per_second), failed, share(figures.error_rate), milliseconds(figures.p99), healthy
 
 
-def _guards(guards: Sequence[Guard]) -> Table:
+def _guards(rollout: Rollout, glyphs: Glyphs) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     table.add_column(overflow="fold")
-    for guard in guards:
+    seen = rollout.comparison
+    for guard in rollout.guards:
         state = guard.state.replace("_", " ") if guard.rollback else f"{guard.state.replace('_', ' ')} (shown only)"
-        table.add_row(Text(state, GUARD_STYLES.get(guard.state, "dim")), guard.name, say_guard(guard))
+        told = compared(seen, glyphs) if seen is not None and guard.name == NAME else say_guard(guard)
+        table.add_row(Text(state, GUARD_STYLES.get(guard.state, "dim")), guard.name, told)
     return table
 
 

@@ -10,8 +10,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from tidegate.cli.answers import Event, Guard, Rollout, read_as
+from tidegate.cli.answers import Comparison, Event, Guard, Rollout, read_as
 from tidegate.cli.board import GUARD_STYLES, STYLES, TIDY, say_event, say_guard, say_phase
+from tidegate.cli.comparison_view import NAME, compared, evidence, outcomes
 from tidegate.cli.ending import ended, harm_in_short, say_ending
 from tidegate.cli.figures import clock, day, milliseconds, moment, share, span
 from tidegate.cli.plan_strip import strip
@@ -51,19 +52,33 @@ def explained(rollout: Rollout, events: Sequence[Event], glyphs: Glyphs) -> Grou
         Text(moment(rollout.created), "dim"),
         Text(),
     ]
+    told = _told_whole(events) if rollout.comparison is None else None
     for event in events:
-        parts += _decision(event)
+        parts += _decision(event, glyphs, whole=event is told)
     end = say_ending(rollout) if ended(rollout) is not None else [f"It goes on: {say_phase(rollout)}."]
-    return Group(*parts, Text(), *(Text(line, "bold" if number == 0 else "") for number, line in enumerate(end)))
+    parts += [Text(), *(Text(line, "bold" if number == 0 else "") for number, line in enumerate(end))]
+    if rollout.comparison is not None:
+        parts += [Text(), compared(rollout.comparison, glyphs), outcomes(rollout.comparison)]
+    return Group(*parts)
 
 
-def _decision(event: Event) -> list[RenderableType]:
+def _told_whole(events: Sequence[Event]) -> Event | None:
+    """The decision at which every outcome is told: that which took it back, else the last one that compared."""
+    comparing = [event for event in events if event.facts.get("comparison")]
+    back = [event for event in comparing if event.kind == "roll_back"]
+    return next(iter([*back, *reversed(comparing)]), None)
+
+
+def _decision(event: Event, glyphs: Glyphs, *, whole: bool) -> list[RenderableType]:
     by = "" if event.actor == "tidegate" else f"  (by {event.actor})"
     if event.kind == TIDY:
         return [Text(f"{clock(event.at)}  {say_event(event)}", "dim")]
     said = Table.grid(padding=(0, 2))
     said.add_row(Text(clock(event.at), "dim"), Text.assemble((say_event(event), "bold"), (by, "dim")))
-    lines = [*_exposure(event.facts), *_sides(event.facts), *_guards(event.facts)]
+    content = event.facts.get("comparison")
+    seen = read_as(Comparison, content) if isinstance(content, dict) else None
+    lines: list[RenderableType] = [*_exposure(event.facts), *_sides(event.facts), *_guards(event, seen, glyphs)]
+    lines += [outcomes(seen)] if whole and seen is not None else []
     return [said, *(Padding(line, (0, 0, 0, 10)) for line in lines)]
 
 
@@ -91,11 +106,20 @@ def _figures(figures: dict[str, Any]) -> str:
     return f"{figures['requests']:,} requests, {figures.get('failed', 0):,} failed ({errors}), p99 {p99}"
 
 
-def _guards(facts: dict[str, Any]) -> list[Text]:
-    guards = [guard for guard in facts.get("guards") or [] if isinstance(guard, dict)]
-    return [_guard(read_as(Guard, guard)) for guard in guards]
+def _guards(event: Event, seen: Comparison | None, glyphs: Glyphs) -> list[RenderableType]:
+    guards = [read_as(Guard, guard) for guard in event.facts.get("guards") or [] if isinstance(guard, dict)]
+    return [_guard(guard) if seen is None or guard.name != NAME else _compared(event, guard, seen, glyphs) for guard in guards]
 
 
 def _guard(guard: Guard) -> Text:
-    state = (guard.state.replace("_", " "), GUARD_STYLES.get(guard.state, "dim"))
-    return Text.assemble(state, f"  {guard.name}", (f"  {say_guard(guard)}", "dim"))
+    return Text.assemble(_state(guard), f"  {guard.name}", (f"  {say_guard(guard)}", "dim"))
+
+
+def _compared(event: Event, guard: Guard, seen: Comparison, glyphs: Glyphs) -> Text:
+    """With its sentence, unless the decision says that already."""
+    said = "" if seen.sentence in event.why else f": {seen.sentence}"
+    return Text.assemble(_state(guard), f"  {guard.name}  ", evidence(seen, glyphs), (said, "dim"))
+
+
+def _state(guard: Guard) -> tuple[str, str]:
+    return guard.state.replace("_", " "), GUARD_STYLES.get(guard.state, "dim")

@@ -18,6 +18,7 @@ import numpy as np
 from tidegate.core import budget, comparison, power
 from tidegate.core.comparison import State
 from tidegate.core.comparison_settings import BASE, LIMITS, Settings
+from tidegate.core.evidence import say_evidence
 from tidegate.core.latency_comparison import seconds_at
 
 
@@ -157,13 +158,6 @@ def _why(state: State, figures: tuple[Figure, ...]) -> str:
         f"({_of(figure.candidate_bad, figure.candidate_requests)}) on the candidate{_than(state, index)}, {compared}; "
         f"evidence {say_evidence(_exp(float(state.log_e)))}, limit {1 / state.settings.alpha:,.0f}"
     )
-
-
-def say_evidence(evidence: float) -> str:
-    """`0.7`, `34`, `1,250`: what is far beyond every limit is not written out."""
-    if evidence >= 1e6:
-        return "over a million"
-    return f"{evidence:,.0f}" if evidence >= 10 else f"{evidence:.1f}"
 
 
 def _than(state: State, index: int) -> str:

@@ -20,8 +20,9 @@ from tidegate.core.compare_file import CompareFile
 from tidegate.core.compare_settings import settings_of
 from tidegate.core.comparison import State
 from tidegate.core.comparison_input import Counts, Tick
-from tidegate.core.comparison_report import Report, report, say_evidence, standing
+from tidegate.core.comparison_report import Report, report, standing
 from tidegate.core.comparison_settings import BASE
+from tidegate.core.evidence import say_evidence
 from tidegate.core.exposure import NONE, WHOLE, Exposure
 from tidegate.core.history import History
 from tidegate.core.mixture import Prior
@@ -138,13 +139,13 @@ class Comparing:
     @property
     def slow(self) -> int:
         """About how many of the candidate's requests were slower than they would have been on the baseline: the largest
-        excess over any of the latency limits, where it is more than chance does (three standard deviations)."""
+        excess over any of the latency limits, where it is more than chance does (three standard deviations), or what hangs."""
         total = self.state.total
         n_c, e_c, n_b, e_b = (part[1:BASE] for part in (total.n_c, total.e_c, total.n_b, total.e_b))
-        p = e_b / np.maximum(n_b, 1.0)
+        p = np.maximum(e_b / np.maximum(n_b, 1.0), self.state.usual[1:BASE])
         excess = e_c - n_c * p
         chance = 3 * np.sqrt(n_c * p * (1 - p) * (1 + n_c / np.maximum(n_b, 1.0))) + 1
-        return max(0, int(np.max(np.where(excess > chance, excess, 0.0))))
+        return int(max(0.0, np.max(np.where(excess > chance, excess, 0.0)), self.state.overdue.stock[0]))
 
     # --- kept ---------------------------------------------------------------------------------------------------------
 
