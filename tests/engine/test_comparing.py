@@ -107,6 +107,7 @@ def test_a_version_that_hangs_from_its_first_request_is_gone_before_it_is_warm(w
     began = world.now
     world.until("rolled_back", within=60, hangs=["v2"])
     assert (world.now - began).total_seconds() < 12
+    assert world.store.history("web", 1)[0].harm.time_to_detect is not None
 
 
 def test_an_outage_of_both_sides_holds_the_exposure_and_blames_nobody(world: Traffic) -> None:

@@ -61,6 +61,8 @@ def say_duration(span: timedelta) -> str:
 def say_roughly(span: timedelta) -> str:
     """Writes a timedelta for people: `71ms`, `4.1s`, `2m5s`, `1h30m`."""
     seconds = span.total_seconds()
+    if not seconds:
+        return "0s"
     if seconds < 1:
         return f"{round(seconds * 1000)}ms"
     if seconds < 60:

@@ -335,7 +335,12 @@ def _shifting(rollout: Rollout, seen: Seen) -> Rollout:
     """Leaves when the exposure is seen. Whether the guards can see is asked while watching."""
     if unlike := _unlike(rollout, seen.applied):
         return _wait_for_sight(rollout, "blind", unlike) if _out_of_patience(rollout) else rollout
-    return _decided(replace(rollout, phase=Phase.WATCHING), "watch", f"{rollout.wanted} is applied")
+    return _watch(replace(rollout, phase=Phase.WATCHING))
+
+
+def _watch(rollout: Rollout) -> Rollout:
+    """Growth inside of a step is one decision, not two."""
+    return rollout if rollout.decision.kind == "grow" else _decided(rollout, "watch", f"{rollout.wanted} is applied")
 
 
 def _watching(rollout: Rollout, seen: Seen, unseen: str, watched: timedelta, now: datetime) -> Rollout:
@@ -370,7 +375,7 @@ def _advance(rollout: Rollout, seen: Seen, now: datetime) -> Rollout:
     proven = _is_proven(rollout, seen, step)
     # Also a step without a hold is looked at once, after the look that saw its exposure.
     if (rollout.watched < step.hold and not proven) or not rollout.watched:
-        return _decided(rollout, "watch", f"{rollout.wanted} is applied")
+        return _watch(rollout)
     if not rollout.judged:
         rollout = replace(rollout, judged=True) if proven else _judge(rollout, seen, step)
     if not rollout.judged:
@@ -386,11 +391,11 @@ def _advance(rollout: Rollout, seen: Seen, now: datetime) -> Rollout:
 
 
 def _allowed(rollout: Rollout, seen: Seen) -> Rollout:
-    """What was allowed once stays allowed. Growth by less than a tenth waits: each is a change for users."""
+    """What was allowed once stays allowed. Growth by less than a quarter waits: each is a change for users."""
     if rollout.plan.harm is None:
         return rollout
     step = rollout.plan.steps[rollout.step]
-    worth_it = min(step.exposure, rollout.allowed + max(1, rollout.allowed // 10))
+    worth_it = min(step.exposure, rollout.allowed + max(1, rollout.allowed // 4))
     return replace(rollout, allowed=seen.allowed) if seen.allowed >= worth_it and seen.allowed > rollout.allowed else rollout
 
 
@@ -403,7 +408,7 @@ def _how_it_went(rollout: Rollout, step: Step, *, proven: bool) -> str:
     if proven:
         return f"{rollout.wanted} was watched for {say_roughly(rollout.watched)}: not worse than the baseline"
     how = "without enough data to verify it" if rollout.step in rollout.unverified else "good"
-    return f"{rollout.wanted} was watched for {say_duration(step.hold)}: {how}"
+    return f"{rollout.wanted} was watched for {say_roughly(step.hold)}: {how}"
 
 
 def _judge(rollout: Rollout, seen: Seen, step: Step) -> Rollout:
