@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from tidegate.core.environment import Environment
 from tidegate.core.errors import Stale
 from tidegate.core.exposure import NONE, Exposure
 from tidegate.core.harm import Harm
@@ -263,6 +264,50 @@ class ServiceRecord:
     number: int  # of rollouts begun so far
     salt: str  # of the last rollout: it stays in force, so that nobody's side is computed anew for nothing
 
+    @property
+    def lever(self) -> str:
+        return "traffic"
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentRecord:
+    """An environment of an application. `stable` is the number of the flag document in force as a text, "" before the first."""
+
+    file: Environment
+    stable: str
+    number: int  # of rollouts begun so far
+    salt: str
+
+    @property
+    def lever(self) -> str:
+        return "flags"
+
+
+Record = ServiceRecord | EnvironmentRecord
+"""What rollouts are about. The engine asks the same of both; see core.environment.Released."""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRecord:
+    """A flag document of an application under its number. It never changes. `text` is the canonical one (core/flags/codec)."""
+
+    application: str
+    number: int
+    text: str
+    digest: str
+    created: datetime
+    by: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Serials:
+    """Serials of snapshots that nobody else gives out: from `first` up to `last`. `origin` is that of their count."""
+
+    origin: str
+    first: int
+    last: int
+
 
 @dataclass(frozen=True, slots=True)
 class VersionRecord:
@@ -316,6 +361,21 @@ class Store(Protocol):
     def apply(self, file: Service, now: datetime, told: Sequence[Told]) -> None:
         """Writes the service file; a new service gets its row."""
 
+    def environments(self) -> Sequence[EnvironmentRecord]: ...
+
+    def environment(self, subject: str) -> EnvironmentRecord | None: ...
+
+    def configure(self, file: Environment, now: datetime, told: Sequence[Told]) -> None:
+        """Writes the file of an environment; a new one gets its row."""
+
+    def document(self, application: str, number: int) -> DocumentRecord | None: ...
+
+    def documents(self, application: str, limit: int = 50) -> Sequence[DocumentRecord]:
+        """Newest first."""
+
+    def reserve_serials(self, subject: str, count: int) -> Serials:
+        """So many serials, written down as used: they are never given out again."""
+
     def remove(self, service: str, now: datetime, told: Sequence[Told]) -> None:
         """Forgets the service and its versions, and what its ended rollouts owe; history stays."""
 
@@ -360,11 +420,11 @@ Letters = Sequence[tuple[On, Mapping[str, object]]]
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A rollout that begins: with its service file, its version when that is new, and the one that it supersedes."""
+    """A rollout that begins: with its file, its version or document when that is new, and the one that it supersedes."""
 
     rollout: Rollout
-    file: Service
-    version: VersionRecord | None = None
+    file: Service | Environment
+    version: VersionRecord | DocumentRecord | None = None
     superseded: Change | None = None
     told: Sequence[Told] = ()
     letters: Letters = ()

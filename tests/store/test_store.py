@@ -15,14 +15,15 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from tests.support import postgres
-from tidegate.core.errors import Conflict, Refused, Stale, Unreachable
+from tidegate.core.environment import Environment
+from tidegate.core.errors import Conflict, NotFound, Refused, Stale, Unreachable
 from tidegate.core.exposure import Exposure
 from tidegate.core.harm import Counted, Harm
 from tidegate.core.intervention import abort
 from tidegate.core.plan import PlanFile
 from tidegate.core.rollout import Phase, Rollout, Tidy
 from tidegate.core.service import On, Service
-from tidegate.ports import Change, Held, Start, Told, VersionRecord
+from tidegate.ports import Change, DocumentRecord, EnvironmentRecord, Held, Start, Told, VersionRecord
 from tidegate.store.database import HEAD
 from tidegate.store.store import SqlStore
 
@@ -344,3 +345,67 @@ def test_two_who_make_the_same_version_at_the_same_moment_get_a_conflict(store: 
     begin(store, rollout("web-2", "v2"))
     with pytest.raises(Conflict, match="at the same moment"):
         begin(store, rollout("web-3", "v2"))
+
+
+# --- Environments and flag documents ---------------------------------------------------------------------------------------
+
+PROD = Environment(application="shop", environment="prod")
+
+
+def flag_rollout(number: int, candidate: int, baseline: str = "") -> Rollout:
+    return replace(
+        rollout(f"shop-prod-{number}", str(candidate), baseline), subject="shop/prod", lever="flags", salt=f"salt-{number}"
+    )
+
+
+def flag_document(number: int) -> DocumentRecord:
+    return DocumentRecord("shop", number, f'{{"number":{number}}}', "sha256:x", NOW, "ann", "dark")
+
+
+def test_a_flag_document_begins_with_its_rollout_and_is_read_back_equal(store: SqlStore) -> None:
+    held = store.begin(Start(flag_rollout(1, 1), PROD, flag_document(1)), NOW)
+    assert store.held("shop-prod-1") == held
+    assert store.environment("shop/prod") == EnvironmentRecord(PROD, "", 1, "salt-1")
+    assert store.environments() == [store.environment("shop/prod")]
+    assert store.document("shop", 1) == flag_document(1)
+    assert store.documents("shop") == [flag_document(1)]
+    assert store.services() == []
+
+
+def test_a_number_of_a_document_is_given_once(store: SqlStore) -> None:
+    store.begin(Start(flag_rollout(1, 1), PROD, flag_document(1)), NOW)
+    stage = Environment(application="shop", environment="stage")
+    other = replace(flag_rollout(1, 1), id="shop-stage-1", subject="shop/stage")
+    with pytest.raises(Conflict, match="at the same moment"):
+        store.begin(Start(other, stage, flag_document(1)), NOW)
+    assert store.environment("shop/stage") is None
+
+
+def test_what_becomes_of_a_flag_rollout_is_written_to_its_environment(store: SqlStore) -> None:
+    held = store.begin(Start(flag_rollout(1, 1), PROD, flag_document(1)), NOW)
+    won = replace(held.rollout, phase=Phase.COMPLETED, tidy=Tidy.HAND_OVER, ended=NOW)
+    store.commit([Change(held, won, held.harm, stable="1")], NOW)
+    assert store.environments()[0].stable == "1"
+    store.configure(PROD.model_copy(update={"plan": PlanFile(all_at_once=True)}), NOW, [Told("applied", "shop/prod")])
+    record = store.environments()[0]
+    assert (record.stable, record.number, record.file.plan.all_at_once) == ("1", 1, True)
+
+
+def test_serials_are_never_given_out_twice_and_a_new_environment_has_another_origin(store: SqlStore, url: str) -> None:
+    stage = Environment(application="shop", environment="stage")
+    for file in (PROD, stage):
+        store.configure(file, NOW, [])
+    first = store.reserve_serials("shop/prod", 100)
+    other = SqlStore(url)
+    second = other.reserve_serials("shop/prod", 100)
+    other.close()
+    assert (first.first, first.last, second.first, second.last) == (1, 100, 101, 200)
+    assert first.origin == second.origin != store.reserve_serials("shop/stage", 1).origin
+    with pytest.raises(NotFound, match="no environment 'shop/none'"):
+        store.reserve_serials("shop/none", 1)
+
+
+def test_what_is_remembered_of_an_environment_is_kept_with_it(store: SqlStore) -> None:
+    store.configure(PROD, NOW, [])
+    store.remember({"shop/prod": "a day", "shop/gone": "nothing"}, NOW)
+    assert store.memories() == {"shop/prod": "a day"}

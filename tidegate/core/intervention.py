@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from tidegate.core.errors import Refused
-from tidegate.core.rollout import Decision, Phase, Rollout, complete, roll_back, shift_to
+from tidegate.core.rollout import Decision, Phase, Rollout, Tidy, complete, roll_back, shift_to
 
 
 def pause(rollout: Rollout, by: str) -> Rollout:
@@ -62,6 +62,15 @@ def supersede(rollout: Rollout, by: str, candidate: str) -> Rollout:
     if rollout.phase is Phase.ROLLING_BACK or not rollout.in_flight:
         return rollout
     return roll_back(rollout, f"superseded by {candidate} (by {by})")
+
+
+def drop(rollout: Rollout, by: str, candidate: str, now: datetime) -> Rollout:
+    """Ends at once, for a lever that puts the next setting in the place of this one's in one piece: nothing is to be undone."""
+    why = f"dropped for {candidate} (by {by})"
+    decided = Decision("dropped", why)
+    return replace(
+        rollout, phase=Phase.ROLLED_BACK, tidy=Tidy.DONE, reason=rollout.reason or why, ended=now, waiting="", decision=decided
+    )
 
 
 def _must_go_forward(rollout: Rollout, verb: str) -> None:

@@ -292,6 +292,11 @@ class Service(Document):
             raise ValueError(f"{self.force.header!r} cannot both name users and force a side.\nGive force another header.")
         return self
 
+    @property
+    def subject(self) -> str:
+        """The name under which its rollouts go."""
+        return self.service
+
     def relative_to(self, directory: str) -> Service:
         """The same service with its working directory and certificate files made absolute."""
         tasks = self.tasks

@@ -18,6 +18,7 @@ class Setting:
     slot: str = ""
     exposure: Exposure = NONE
     salt: str = ""
+    rollout: str = ""  # that asks for it; what is applied does not depend on it
 
 
 @dataclass(frozen=True, slots=True)

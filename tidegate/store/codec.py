@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from sqlalchemy import RowMapping
 
+from tidegate.core.environment import Environment
 from tidegate.core.harm import Harm
 from tidegate.core.rollout import Rollout
 from tidegate.core.service import On, Service, Tasks
@@ -43,7 +44,7 @@ def read_held(row: RowMapping) -> Held:
     )
 
 
-def write_document(document: Service | Tasks | On) -> str:
+def write_document(document: Service | Environment | Tasks | On) -> str:
     return document.model_dump_json(exclude_none=True)
 
 

@@ -10,12 +10,27 @@ from typing import Any
 from sqlalchemy import Connection, Engine, RowMapping, bindparam, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from tidegate.core.environment import Environment, is_environment
 from tidegate.core.errors import Conflict, Stale, TidegateError
 from tidegate.core.harm import Harm
 from tidegate.core.rollout import Phase, Rollout
 from tidegate.core.service import Service
-from tidegate.ports import Change, Event, Held, Letter, Letters, ServiceRecord, Start, Told, VersionRecord
+from tidegate.ports import (
+    Change,
+    DocumentRecord,
+    EnvironmentRecord,
+    Event,
+    Held,
+    Letter,
+    Letters,
+    Serials,
+    ServiceRecord,
+    Start,
+    Told,
+    VersionRecord,
+)
 from tidegate.store import codec
+from tidegate.store import environments as flags
 from tidegate.store.database import open_database, reading, writing
 from tidegate.store.tables import events, memories, outbox, rollouts, services, versions
 
@@ -30,6 +45,7 @@ class SqlStore:
         # Rollouts as they were read, by id: most ticks read what they wrote themselves.
         self._seen: dict[str, Held] = {}
         self._files: dict[str, tuple[str, ServiceRecord]] = {}
+        self._environments: dict[str, tuple[str, EnvironmentRecord]] = {}
 
     @property
     def alone(self) -> bool:
@@ -80,14 +96,50 @@ class SqlStore:
             connection.execute(update(rollouts).where(rollouts.c.subject == service).values(open=False, active=False))
             _tell(connection, told, now)
 
+    # --- Environments and flag documents ------------------------------------------------------------------------------
+
+    def environments(self) -> Sequence[EnvironmentRecord]:
+        with reading(self._engine) as connection:
+            return [self._environment(row) for row in flags.read_environments(connection)]
+
+    def _environment(self, row: RowMapping) -> EnvironmentRecord:
+        key = f"{row['stable']} {row['number']} {row['file']}"
+        known = self._environments.get(row["name"])
+        if known is None or known[0] != key:
+            known = self._environments[row["name"]] = (key, flags.record_of(row))
+        return known[1]
+
+    def environment(self, subject: str) -> EnvironmentRecord | None:
+        with reading(self._engine) as connection:
+            return flags.read_environment(connection, subject)
+
+    def configure(self, file: Environment, now: datetime, told: Sequence[Told]) -> None:
+        with writing(self._engine) as connection:
+            flags.write_environment(connection, file, now)
+            _tell(connection, told, now)
+
+    def document(self, application: str, number: int) -> DocumentRecord | None:
+        with reading(self._engine) as connection:
+            return flags.read_flags(connection, application, number)
+
+    def documents(self, application: str, limit: int = 50) -> Sequence[DocumentRecord]:
+        with reading(self._engine) as connection:
+            return flags.list_flags(connection, application, limit)
+
+    def reserve_serials(self, subject: str, count: int) -> Serials:
+        with writing(self._engine, hurry=True) as connection:
+            return flags.reserve(connection, subject, count)
+
     # --- What is remembered of services -------------------------------------------------------------------------------
 
     def memories(self) -> Mapping[str, str]:
         with reading(self._engine) as connection:
-            return {row.service: row.content for row in connection.execute(select(memories.c.service, memories.c.content))}
+            found = {row.service: row.content for row in connection.execute(select(memories.c.service, memories.c.content))}
+            return {**found, **flags.read_memories(connection)}
 
     def remember(self, memories_: Mapping[str, str], now: datetime) -> None:
         with writing(self._engine, hurry=True) as connection:
+            flags.remember(connection, {name: content for name, content in memories_.items() if is_environment(name)})
             known = set(connection.execute(select(services.c.name)).scalars())
             rows = [
                 {"service": name, "content": content, "updated": codec.write_time(now)}
@@ -107,9 +159,8 @@ class SqlStore:
                 dropped = _write(connection, [start.superseded], now)[0]
                 if isinstance(dropped, Stale):
                     raise dropped
-            _write_service(connection, start.file, now)
-            if start.version is not None:
-                connection.execute(insert(versions).values(_version_row(start.version)))
+            _write_file(connection, start.file, now)
+            _write_version(connection, start.version)
             try:
                 connection.execute(insert(rollouts).values(id=rollout.id, watch="", **_rollout_row(rollout, Harm(), 1)))
             except IntegrityError as error:
@@ -117,8 +168,7 @@ class SqlStore:
                     f"{rollout.subject} got another rollout at the same moment.",
                     f"Look at it: tidegate status {rollout.subject}.",
                 ) from error
-            moved = {"number": services.c.number + 1, "salt": rollout.salt}
-            connection.execute(update(services).where(services.c.name == rollout.subject).values(moved))
+            _note_begun(connection, rollout)
             _tell(connection, start.told, now)
             _post(connection, start.letters, now)
         return Held(rollout, 1)
@@ -287,10 +337,39 @@ def _after(change: Change) -> Held:
 
 def _write_rest(connection: Connection, change: Change, now: datetime) -> None:
     if change.stable is not None:
-        subject = services.c.name == change.rollout.subject
-        connection.execute(update(services).where(subject).values(stable=change.stable))
+        _note_stable(connection, change.rollout.subject, change.stable)
     _tell(connection, change.told, now)
     _post(connection, change.letters, now)
+
+
+def _note_stable(connection: Connection, subject: str, stable: str) -> None:
+    if is_environment(subject):
+        flags.serve(connection, subject, stable)
+    else:
+        connection.execute(update(services).where(services.c.name == subject).values(stable=stable))
+
+
+def _note_begun(connection: Connection, rollout: Rollout) -> None:
+    if is_environment(rollout.subject):
+        flags.begin_in(connection, rollout.subject, rollout.salt)
+        return
+    moved = {"number": services.c.number + 1, "salt": rollout.salt}
+    connection.execute(update(services).where(services.c.name == rollout.subject).values(moved))
+
+
+def _write_file(connection: Connection, file: Service | Environment, now: datetime) -> None:
+    if isinstance(file, Environment):
+        flags.write_environment(connection, file, now)
+    else:
+        _write_service(connection, file, now)
+
+
+def _write_version(connection: Connection, version: VersionRecord | DocumentRecord | None) -> None:
+    match version:
+        case VersionRecord():
+            connection.execute(insert(versions).values(_version_row(version)))
+        case DocumentRecord():
+            flags.write_flags(connection, version)
 
 
 def _tell(connection: Connection, told: Sequence[Told], now: datetime) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, text
 
 metadata = MetaData(
     naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "fk": "fk_%(table_name)s_%(column_0_N_name)s"}
@@ -37,6 +37,32 @@ memories = Table(
     Column("service", String(64), ForeignKey("services.name", ondelete="CASCADE"), primary_key=True),
     Column("content", Text, nullable=False),  # what its baseline was like during the last day
     Column("updated", String(32), nullable=False),
+)
+
+environments = Table(
+    "environments",
+    metadata,
+    Column("name", String(64), primary_key=True),  # shop/prod
+    Column("file", Text, nullable=False),  # the environment file as JSON
+    Column("stable", String(64), nullable=False, default=""),  # number of the document in force; "" before the first
+    Column("number", Integer, nullable=False, default=0),  # of rollouts begun so far
+    Column("salt", String(64), nullable=False, default=""),
+    Column("origin", String(32), nullable=False),  # of the count of serials: a new row begins a new one
+    Column("serial", BigInteger, nullable=False, default=0),  # the largest that may have been given out
+    Column("memory", Text, nullable=False, default=""),  # what its baseline was like during the last day
+    Column("updated", String(32), nullable=False),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("application", String(64), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("content", Text, nullable=False),  # the canonical text; never changed
+    Column("digest", String(80), nullable=False),
+    Column("created", String(32), nullable=False),
+    Column("by", String(200), nullable=False),
+    Column("why", Text, nullable=False, default=""),
 )
 
 rollouts = Table(

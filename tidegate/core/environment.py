@@ -1,0 +1,92 @@
+"""An environment of an application, as a person writes it: how changes of flags are released there, and what guards them.
+
+It is to flags what the service file is to a service. Without one, changes go by the default plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from pydantic import Field, field_validator, model_validator
+
+from tidegate.core.alarm import AlarmFile
+from tidegate.core.alarm_set import check_alarms
+from tidegate.core.compare_file import CompareFile
+from tidegate.core.document import Document
+from tidegate.core.errors import Invalid
+from tidegate.core.plan import PlanFile
+from tidegate.core.service import Name, On, check_plan
+
+LONGEST_SUBJECT = 60
+
+
+class Released(Protocol):
+    """What the engine asks of a file, of a service or of an environment: whose rollouts these are, and what guards them."""
+
+    @property
+    def subject(self) -> str: ...
+
+    @property
+    def plan(self) -> PlanFile: ...
+
+    @property
+    def alarms(self) -> Sequence[AlarmFile]: ...
+
+    @property
+    def compare(self) -> CompareFile: ...
+
+    @property
+    def on(self) -> Sequence[On]: ...
+
+
+class Environment(Document):
+    """One environment."""
+
+    begin_with = "Start with two lines: application: shop, and environment: prod."
+
+    application: Name
+    environment: Name
+    plan: PlanFile = Field(default_factory=PlanFile.default)
+    alarms: tuple[AlarmFile, ...] = ()
+    """On the outcomes that agents report (error_rate, p99, ...), and on pushed metrics."""
+    compare: CompareFile = CompareFile()
+    on: tuple[On, ...] = ()
+
+    @property
+    def subject(self) -> str:
+        """`shop/prod`: the name under which its rollouts go."""
+        return subject_of(self.application, self.environment)
+
+    @field_validator("on", mode="before")
+    @classmethod
+    def _one_or_many(cls, on: Any) -> Any:
+        return (on,) if isinstance(on, dict) else on
+
+    @field_validator("alarms")
+    @classmethod
+    def _fit_together(cls, alarms: tuple[AlarmFile, ...]) -> tuple[AlarmFile, ...]:
+        check_alarms(alarms, scraped=False)
+        return alarms
+
+    @model_validator(mode="after")
+    def _fits(self) -> Environment:
+        if len(self.subject) > LONGEST_SUBJECT:
+            raise ValueError(f"{self.subject} is longer than {LONGEST_SUBJECT} characters.\nGive one of both a shorter name.")
+        for own in self.compare.metrics:
+            if any(metric.startswith("tasks:") for metric in own.asked):
+                raise ValueError(f"compare asks for {own.asked[0]}, and flags have no tasks.\nPush it: pushed:NAME.")
+        try:
+            check_plan(self.plan, self.compare)
+        except Invalid as wrong:
+            raise ValueError(str(wrong)) from wrong
+        return self
+
+
+def subject_of(application: str, environment: str) -> str:
+    return f"{application}/{environment}"
+
+
+def is_environment(subject: str) -> bool:
+    """Whether this subject is one of flags. No service has a slash in its name."""
+    return "/" in subject
