@@ -64,12 +64,18 @@ def decode(text: str, expected: str | None = None) -> FlagDocument:
         return FlagDocument(
             application=str(content["application"]),
             number=int(content["number"]),
-            flags=LazyFlags({str(name): dict(raw) for name, raw in flags.items()}),
+            flags=LazyFlags(_mappings(flags)),
             segments={name: _decode_segment(name, raw) for name, raw in segments.items()},
             text=text,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as wrong:
         raise Invalid(f"The flag document cannot be read: {say_damage(wrong)}.", _AGAIN) from wrong
+
+
+def _mappings(flags: Any) -> dict[str, dict[str, Any]]:
+    if not isinstance(flags, dict) or not all(isinstance(raw, dict) for raw in flags.values()):
+        raise TypeError("its flags are no mappings")
+    return flags
 
 
 class LazyFlags(Mapping[str, Flag]):

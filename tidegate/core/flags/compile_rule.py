@@ -7,9 +7,9 @@ what other types may do when they are compared, the evaluator has a net.
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import xxhash
@@ -17,7 +17,7 @@ import xxhash
 from tidegate.core.exposure import WHOLE
 from tidegate.core.flags.logic import compile_logic
 from tidegate.core.flags.logic_value import truthy
-from tidegate.core.flags.meeting import as_id, as_number, as_text, compare, equal, find, holds_text, kind_of, meet
+from tidegate.core.flags.meeting import as_id, as_number, as_text, compare, equal, find, holds_text, kind_of
 from tidegate.core.flags.pattern import Pattern
 from tidegate.core.flags.rule import (
     All,
@@ -39,7 +39,7 @@ from tidegate.core.flags.rule import (
 )
 from tidegate.core.flags.semver import version_holds
 
-_SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
+_READABLE = re.compile(r"[+-]?\d|[tT]rue|[fF]alse", re.ASCII)
 Context = Mapping[str, Any]
 Test = Callable[[Context], bool]
 Worked = Callable[[Context], Any]
@@ -65,7 +65,7 @@ def compile_rule(node: Node, scope: Scope) -> Test:
         case Compare():
             return _compare(node, scope)
         case In(item=item, values=values):
-            return _in(_value(item, scope), values)
+            return _in(item, values, scope)
         case Split():
             return _split(node, scope.flag)
         case InSegment(name=name):
@@ -160,7 +160,7 @@ def _value(node: Node, scope: Scope) -> Worked:
 # --- Comparisons ------------------------------------------------------------------------------------------------------------
 
 _TURNED = {"==": "==", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
-_SIGNS: dict[str, Callable[[Any, Any], Any]] = {
+_SIGNS: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
     "<": operator.lt,
     "<=": operator.le,
@@ -185,24 +185,43 @@ def _compare_attribute(name: str, sign: str, literal: Literal) -> Test:
         return lambda context: compare(context.get(name), sign, literal)
     if sign == "==" and isinstance(literal, str) and _meets_only_texts(literal):
         return lambda context: context.get(name) == literal
+    return _compare_texts(name, sign, literal) if isinstance(literal, str) else _compare_numbers(name, sign, literal)
+
+
+def _compare_texts(name: str, sign: str, literal: str) -> Test:
     holds = _SIGNS[sign]
-    kinds = (str,) if isinstance(literal, str) else (int, float)
 
     def test(context: Context) -> bool:
         value = context.get(name)
-        return bool(holds(value, literal)) if value.__class__ in kinds else compare(value, sign, literal)
+        return holds(value, literal) if value.__class__ is str else compare(value, sign, literal)
+
+    return test
+
+
+def _compare_numbers(name: str, sign: str, literal: int | float) -> Test:
+    holds = _SIGNS[sign]
+
+    def test(context: Context) -> bool:
+        value = context.get(name)
+        if value.__class__ is int or value.__class__ is float:
+            return holds(value, literal)
+        return compare(value, sign, literal)
 
     return test
 
 
 def _meets_only_texts(text: str) -> bool:
-    """No number, boolean or moment equals such a word."""
-    return all(meet(text, other) is None for other in (0, True, _SOME_DAY))
+    """No number, boolean or moment equals such a word, for none can be read from it."""
+    return _READABLE.match(text) is None
 
 
-def _in(value: Worked, literals: tuple[Literal, ...]) -> Test:
+def _in(item: Node, literals: tuple[Literal, ...], scope: Scope) -> Test:
     texts = frozenset(literal for literal in literals if isinstance(literal, str))
-    if len(texts) == len(literals) and all(map(_meets_only_texts, texts)):
+    value = _value(item, scope)
+    if len(texts) == len(set(literals)) and all(map(_meets_only_texts, texts)):
+        if isinstance(item, Attribute) and "." not in item.name:
+            name = item.name
+            return lambda context: (found := context.get(name)).__class__ is str and found in texts
         return lambda context: (found := value(context)).__class__ is str and found in texts
     numbers = frozenset(
         number for literal in literals if kind_of(literal) in ("text", "number") and (number := as_number(literal)) is not None
@@ -212,7 +231,7 @@ def _in(value: Worked, literals: tuple[Literal, ...]) -> Test:
     def test(context: Context) -> bool:
         found = value(context)
         if found.__class__ is str:
-            return found in texts or any(equal(found, literal) for literal in others)
+            return found in texts or (bool(others) and any(equal(found, literal) for literal in others))
         if found.__class__ is int or found.__class__ is float:
             return found in numbers
         return any(equal(found, literal) for literal in literals)
@@ -225,13 +244,25 @@ def _text_test(node: TextTest, scope: Scope) -> Test:
     if not isinstance(node.part, Constant) or (part := as_text(node.part.value)) is None:
         other = _value(node.part, scope)
         return lambda context: holds_text(sign, value(context), other(context))
-    quick: Callable[[str, str], bool] = {"begins with": str.startswith, "ends with": str.endswith}.get(sign, str.__contains__)
+    if isinstance(node.text, Attribute) and "." not in node.text.name:
+        return _test_attribute(node.text.name, sign, part)
+    return lambda context: holds_text(sign, value(context), part)
 
-    def test(context: Context) -> bool:
-        found = value(context)
-        return quick(found, part) if found.__class__ is str else holds_text(sign, found, part)
 
-    return test
+def _test_attribute(name: str, sign: str, part: str) -> Test:
+    def begins(context: Context) -> bool:
+        found = context.get(name)
+        return found.startswith(part) if found.__class__ is str else holds_text(sign, found, part)
+
+    def ends(context: Context) -> bool:
+        found = context.get(name)
+        return found.endswith(part) if found.__class__ is str else holds_text(sign, found, part)
+
+    def contains(context: Context) -> bool:
+        found = context.get(name)
+        return part in found if found.__class__ is str else holds_text(sign, found, part)
+
+    return {"begins with": begins, "ends with": ends}.get(sign, contains)
 
 
 def _matches(value: Worked, pattern: Pattern) -> Test:
@@ -260,16 +291,28 @@ def membership(by: str, members: frozenset[str]) -> Test:
 
 def _split(split: Split, flag: str) -> Test:
     """Exactly `low <= bucket(id, seed) < high`, with the seed's bytes made before."""
-    value, low, high = _attribute(split.by), split.low, split.high
-    begin = f"{flag if split.seed is None else split.seed}:".encode(errors="surrogatepass")
+    name, low, high = split.by, split.low, split.high
+    place = placed(flag if split.seed is None else split.seed)
+    if "." in name:
+        return lambda context: low <= place(find(context, name)) < high
+    if low == 0:
+        return lambda context: place(context.get(name)) < high
+    return lambda context: low <= place(context.get(name)) < high
+
+
+def placed(seed: str) -> Callable[[Any], int]:
+    """bucket(id, seed) of core/exposure.py, with the seed's bytes made before; beyond everybody for what is no id."""
+    begin = f"{seed}:".encode(errors="surrogatepass")
     digest = xxhash.xxh64_intdigest
 
-    def test(context: Context) -> bool:
-        found = value(context)
-        if found.__class__ is not str:
-            found = as_id(found)
-        if not found:
-            return False
-        return low <= digest(begin + found.encode("utf-8", "surrogatepass")) % WHOLE < high
+    def place(value: Any) -> int:
+        if value.__class__ is not str:
+            value = as_id(value)
+        if not value:
+            return WHOLE
+        try:
+            return digest(begin + value.encode()) % WHOLE
+        except UnicodeEncodeError:
+            return digest(begin + value.encode(errors="surrogatepass")) % WHOLE
 
-    return test
+    return place

@@ -36,7 +36,7 @@ class Fault(StrEnum):
     GENERAL = "GENERAL"
 
 
-_PLAIN = (bool, str, int, float, type(None))
+_MUTABLE = (dict, list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Result:
     def value(self) -> Json:
         """None is the caller's own default. A list or mapping is the caller's to change."""
         held = self.held
-        return held if held.__class__ in _PLAIN else copied(held)
+        return copied(held) if held.__class__ in _MUTABLE else held
 
     @property
     def rule_text(self) -> str | None:

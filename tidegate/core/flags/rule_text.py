@@ -16,6 +16,7 @@ attribute is missing.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from dataclasses import dataclass
@@ -52,6 +53,7 @@ from tidegate.core.flags.semver import parse_version
 from tidegate.core.flags.timestamp import parse_timestamp
 
 LONGEST = 100_000
+_SHORT = 500
 DEEPEST = 40
 KEYWORDS = frozenset(("and", "or", "not", "in", "segment", "exists", "begins", "ends", "with", "contains", "matches", "by"))
 KEYWORDS |= {"seed", "to", "version", "true", "false", "logic"}
@@ -73,7 +75,10 @@ _TOKEN = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+_TEXTS = json.JSONDecoder(strict=False)
+
+
+@dataclass(slots=True)
 class _Token:
     kind: str
     text: str
@@ -85,6 +90,16 @@ def parse_rule(text: str) -> Node:
     """Raises ValueError: a sentence with the place in the rule, a line break and the mend."""
     if len(text) > LONGEST:
         raise ValueError(f"the rule has {len(text):,} characters.\nKeep it below {LONGEST:,}; put long lists into a segment.")
+    return _parsed(text) if len(text) > _SHORT else _remembered(text)
+
+
+@functools.lru_cache(maxsize=16_384)
+def _remembered(text: str) -> Node:
+    """From one document to the next most rules stay as they are."""
+    return _parsed(text)
+
+
+def _parsed(text: str) -> Node:
     reader = _Reader(text)
     rule = reader.rule()
     if reader.now.kind != "end":
@@ -289,7 +304,7 @@ class _Reader:
 
     def _unquoted(self, token: _Token, text: str) -> str:
         try:
-            value = json.loads(text, strict=False)
+            value = _TEXTS.decode(text)
         except ValueError:
             return self.wrong("has a wrong escape", 'Write \\" and \\\\ for a quote and a backslash.', token)
         return str(value)

@@ -11,17 +11,13 @@ missing, empty, or neither text nor whole number): nobody could say afterwards o
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
 
-import xxhash
-
-from tidegate.core.exposure import NONE, WHOLE, Exposure
+from tidegate.core.exposure import NONE, Exposure
 from tidegate.core.flags.codec import changed_flags
-from tidegate.core.flags.compile_rule import Context
+from tidegate.core.flags.compile_rule import Context, placed
 from tidegate.core.flags.document import FlagDocument
 from tidegate.core.flags.evaluate import Clock, Evaluator, as_dict
 from tidegate.core.flags.explanation import Explanation
-from tidegate.core.flags.meeting import as_id
 from tidegate.core.flags.result import Result, Side
 from tidegate.core.flags.rule import TARGETING_KEY
 
@@ -45,17 +41,23 @@ class Staged:
         self.salt = salt
         self.exposure = exposure
         self._limit = 0 if candidate is None else int(exposure)
-        self._begin = f"{salt}:".encode(errors="surrogatepass")
+        self._place = placed(salt)
+        self._by_baseline = self.baseline.evaluate
+        self._by_candidate = self.candidate.evaluate if self.candidate is not None else self._by_baseline
 
     def at(self, exposure: Exposure) -> Staged:
         return Staged(self.baseline, self.candidate, self.salt, exposure)
 
     def side(self, context: Context | None) -> Side:
-        key = context.get(TARGETING_KEY) if context.__class__ is dict else as_dict(context).get(TARGETING_KEY)
-        return Side.CANDIDATE if self._exposes(key) else Side.BASELINE
+        key = as_dict(context).get(TARGETING_KEY)
+        return Side.CANDIDATE if self._place(key) < self._limit else Side.BASELINE
 
     def evaluate(self, flag: str, context: Context | None = _NOTHING) -> Result:
-        return self._for(context).evaluate(flag, context)
+        if context.__class__ is not dict:
+            context = as_dict(context)
+        if self._limit and self._place(context.get(TARGETING_KEY)) < self._limit:
+            return self._by_candidate(flag, context)
+        return self._by_baseline(flag, context)
 
     def evaluate_all(self, context: Context | None = _NOTHING) -> dict[str, Result]:
         return self._for(context).evaluate_all(context)
@@ -71,16 +73,7 @@ class Staged:
         return changed_flags(self.baseline.document, self.candidate.document)
 
     def _for(self, context: Context | None) -> Evaluator:
-        if not self._limit:
-            return self.baseline
-        return self.candidate if self.side(context) is Side.CANDIDATE else self.baseline  # type: ignore[return-value]
-
-    def _exposes(self, key: Any) -> bool:
-        if key.__class__ is not str:
-            key = as_id(key)
-        if not key or not self._limit:
-            return False
-        return xxhash.xxh64_intdigest(self._begin + key.encode("utf-8", "surrogatepass")) % WHOLE < self._limit
+        return self.candidate if self.candidate is not None and self.side(context) is Side.CANDIDATE else self.baseline
 
 
 def _as_side(given: FlagDocument | Evaluator, side: Side, clock: Clock | None) -> Evaluator:
