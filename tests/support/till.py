@@ -1,9 +1,10 @@
 """A small shop's till with faults, for walks through the whole house. Imports nothing of ours, so that it starts fast.
 
     python till.py --port 8001 --version v2 --ledger FILE [--fail GET=20%:500] [--fail POST=20%:reset] [--hang]
-                   [--refuse 20%] [--outage FILE] [--burst 3:0.3%] [--late 5s] [--never] [--exit]
+                   [--refuse 20%] [--outage FILE] [--burst 3:0.3%] [--lose 20%] [--late 5s] [--never] [--exit]
 
-It shows `queue_length 1` at /metrics.
+It shows `queue_length 1` at /metrics, and `sales_total` with `sales_lost_total`: with `--lose 20%` every fifth sale is lost,
+though its answer is good.
 
 Every request is one line in the ledger (version, method, status), written before the answer: what the till did, told by
 nobody but itself. A share of 20% means every fifth request of that method. A burst of 3:0.3% means that with a chance of 0.3% a
@@ -34,6 +35,7 @@ class Faults:
             share, _, kind = rest.partition(":")
             self.every[method] = (100 // int(share.rstrip("%")), kind or "500")
         self.asked: dict[str, int] = {}
+        self.lose = int(given.lose.rstrip("%")) / 100
 
     def of(self, method: str) -> str:
         """The fault of this request, "" when it gets a good answer."""
@@ -67,7 +69,9 @@ class Till(asyncio.Protocol):
                 well = time.monotonic() >= self.healthy_from
                 self.say("200 OK" if well else "503 Service Unavailable", keep=False)
             elif path == "/metrics":
-                self.say("200 OK", keep=False, body=b"queue_length 1\n")
+                sales = sum(self.faults.asked.values())
+                shown = f"queue_length 1\nsales_total {sales}\nsales_lost_total {int(sales * self.faults.lose)}\n"
+                self.say("200 OK", keep=False, body=shown.encode())
             else:
                 self.serve(method)
 
@@ -130,6 +134,7 @@ def main() -> None:
     parser.add_argument("--fail", action="append", default=[])
     parser.add_argument("--refuse", default="0%")
     parser.add_argument("--outage", default="")
+    parser.add_argument("--lose", default="0%")
     parser.add_argument("--burst", default="1:0%")
     parser.add_argument("--late", default="0s")
     parser.add_argument("--hang", action="store_true")

@@ -113,6 +113,21 @@ COMPRESSED = {"canary": {"first": "20%", "hold": "8s"}, "bake": "1s", "keep_base
 BURSTS = ["--burst", "3:0.3%"]
 
 
+def test_a_version_that_loses_sales_with_good_answers_is_taken_back_by_what_its_tasks_count(every_second: Tidegate) -> None:
+    """Nothing that the router counts shows it; two counters at /metrics do."""
+    sales = {"name": "sales", "bad": "tasks:sales_lost_total", "of": "tasks:sales_total"}
+    tasks = {"metrics": "/metrics"}
+    changes: dict[str, Any] = {"compare": {"metrics": [sales]}, "alarms": [], "tasks": tasks}
+    every_second.serve("sales", "sales-0", **changes)
+    with Crowd(every_second.ports["sales"], rate=100):
+        lossy = every_second.file("sales", ["--lose", "20%"])["tasks"]["command"]
+        worse = changes | {"tasks": {**tasks, "command": lossy}, "plan": PLAN}
+        rollout = every_second.tidied(every_second.deploy("sales", "sales-1", **worse), within=HOLD)
+    assert rollout["phase"] == "rolled_back"
+    assert rollout["reason"].startswith("comparison: sales: ")
+    assert rollout["harm"]["failed"] == 0
+
+
 def _bursting(tidegate: Tidegate) -> None:
     """The old version has bursts, too."""
     at_once = {"all_at_once": True, "bake": "0s", "keep_baseline": "0s"}
