@@ -12,6 +12,7 @@ import pytest
 from tests.support.house import USERS, World, service_file
 from tidegate.core.errors import Invalid
 from tidegate.core.exposure import FULL, NONE, Exposure, bucket
+from tidegate.core.metric_name import Source
 from tidegate.core.rollout import Phase, Rollout
 from tidegate.core.verdict import GuardSeen
 from tidegate.ports import Measurement
@@ -322,3 +323,13 @@ def test_a_metric_of_ones_own_takes_part_by_name(world: Traffic) -> None:
         if world.rollout().phase is not Phase.WATCHING:
             break
     assert world.rollout().reason.startswith("comparison: checkout: ")
+
+
+def test_a_metric_of_ones_own_that_does_not_exist_is_refused_at_its_place(world: Traffic) -> None:
+    world.serving(**COMPARED)
+    world.gauges.names[Source.PUSHED] = frozenset({"checkouts", "checkouts_failed"})
+    own = {"name": "checkout", "bad": "pushed:checkout_failed", "of": "pushed:checkouts"}
+    with pytest.raises(Invalid, match="Nobody has pushed a metric 'checkout_failed'") as refused:
+        world.orders.check(service_file(compare={"metrics": [own]}), "v2")
+    assert refused.value.where == "compare.metrics[0]"
+    assert "pushed:checkouts_failed" in refused.value.mend

@@ -20,7 +20,7 @@ from tidegate.core.errors import Refused
 from tidegate.core.exposure import NONE, Exposure
 from tidegate.core.harm import Counted, Harm, look_at, note_exposure, note_slow
 from tidegate.core.history import History
-from tidegate.core.metric_name import Source, refuse_unknown
+from tidegate.core.metric_name import MetricName, Source, parse_metric_name, refuse_unknown
 from tidegate.core.plan import IfFiring
 from tidegate.core.rollout import Phase, Rollout
 from tidegate.core.series import Series
@@ -354,16 +354,24 @@ class Watcher:
         return [guard for guard in self.alarms(record) if guard.state == "firing" and guard.name in acting]
 
     def unknown_metrics(self, file: Service) -> Iterator[Refused]:
-        """Why alarms of this file could never see anything: their metric does not exist."""
-        for place, alarm in enumerate(file.alarms):
-            if alarm.metric is None or alarm.metric_name.source is Source.ROUTER:
-                continue
-            known = self._gauges.known(file.service, alarm.metric_name.source)
+        """Why guards of this file could never see anything: their metric does not exist."""
+        for metric, place in _asked(file):
+            known = self._gauges.known(file.service, metric.source)
             try:
                 if known is not None:
-                    refuse_unknown(alarm.metric_name, known, f"alarms[{place}].metric")
+                    refuse_unknown(metric, known, place)
             except Refused as refused:
                 yield refused
+
+
+def _asked(file: Service) -> Iterator[tuple[MetricName, str]]:
+    """Metrics that the router does not count, and where the file names them."""
+    for place, alarm in enumerate(file.alarms):
+        if alarm.metric is not None and alarm.metric_name.source is not Source.ROUTER:
+            yield alarm.metric_name, f"alarms[{place}].metric"
+    for place, own in enumerate(file.compare.metrics):
+        for metric in own.asked:
+            yield parse_metric_name(metric), f"compare.metrics[{place}]"
 
 
 _NO_LOOK = Look(GOOD, ())
