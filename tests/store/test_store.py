@@ -178,6 +178,16 @@ def test_a_removed_service_is_forgotten_and_its_history_stays(store: SqlStore) -
     assert [event.told.kind for event in store.events(subject="web")] == ["started", "removed"]
 
 
+def test_what_is_remembered_of_a_service_is_the_last_that_was_written_and_goes_with_it(store: SqlStore) -> None:
+    begin(store)
+    store.remember({"web": "one", "gone": "x"}, NOW)
+    store.remember({"web": "two"}, NOW)
+    store.remember({}, NOW)
+    assert dict(store.memories()) == {"web": "two"}
+    store.remove("web", NOW, [])
+    assert dict(store.memories()) == {}
+
+
 def test_letters_come_again_when_due_until_delivered(store: SqlStore) -> None:
     held = begin(store)
     letters = [(On(command=("tell",)), {"event": "started"})]
