@@ -6,6 +6,7 @@ Every fault is Invalid with the exact place (`flags.checkout.variants.blue.when`
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NoReturn
 
@@ -14,10 +15,12 @@ from tidegate.core.flags.document import FlagDocument
 from tidegate.core.flags.flag import Flag, Kind, Need, Variant
 from tidegate.core.flags.jsonlogic import OPERATIONS
 from tidegate.core.flags.pattern import pattern_fault
-from tidegate.core.flags.rule import InSegment, Json, Logic, Matches, Node, walk
+from tidegate.core.flags.rule import InSegment, Json, Logic, Matches, Node, Value, walk
 from tidegate.core.flags.segment import Segment
 
 LONGEST_NAME = 128
+DEEPEST_VALUE = 40
+LARGEST = 10**40
 MOST_VARIANTS = 1000
 
 
@@ -42,6 +45,47 @@ def name_fault(name: str) -> str | None:
     if not name or len(name) > LONGEST_NAME or not name.isprintable() or name != name.strip():
         return f"{quote(name)} is not a name.\nUse 1 to {LONGEST_NAME} visible characters, without spaces around them."
     return None
+
+
+def value_fault(value: Json) -> str | None:
+    """What cannot be written down and sent on: it is no JSON, or would be another value on its way."""
+    level = [value]
+    for _ in range(DEEPEST_VALUE):
+        for item in level:
+            if fault := _atom_fault(item):
+                return fault
+        level = [inner for item in level for inner in _inside(item)]
+        if not level:
+            return None
+    return f"it is nested deeper than {DEEPEST_VALUE} levels.\nWrite it flatter."
+
+
+def _inside(item: Json) -> list[Json]:
+    if isinstance(item, dict):
+        return [*item.keys(), *item.values()]
+    return item if isinstance(item, list) else []
+
+
+def _atom_fault(item: Json) -> str | None:
+    match item:
+        case None | bool() | dict() | list():
+            return None
+        case str():
+            return None if _is_sound(item) else "it has a broken character.\nWrite it as plain UTF-8."
+        case int():
+            return None if abs(item) < LARGEST else "a number has more than 40 digits.\nWrite it as a text."
+        case float():
+            return None if math.isfinite(item) else f"{item} is no number that JSON knows.\nWrite an ordinary number."
+        case _:
+            return f"{quote(item)} is no JSON.\nUse texts, numbers, true, false, lists and mappings."
+
+
+def _is_sound(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def nearest(name: str, known: Iterable[str], none: str) -> str:
@@ -82,6 +126,7 @@ class _Checker:
             refuse(self.what, f"{where}.variants", fault)
         for variant in flag.variants:
             self._variant(flag, variant, f"{where}.variants.{variant.name}")
+        self._value({"off": flag.off, **flag.metadata}, where)
         if flag.targeting is not None:
             self._rule(flag.targeting, f"{where}.targeting")
         if flag.default is not None and flag.variant(flag.default) is None:
@@ -96,10 +141,15 @@ class _Checker:
         self._name(variant.name, where)
         if variant.rule is not None:
             self._rule(variant.rule, f"flags.{flag.name}.when" if _is_switch(flag) else f"{where}.when")
+        self._value(variant.value, where)
         if flag.kind is Kind.BOOLEAN and not isinstance(variant.value, bool):
             refuse(self.what, where, f"{quote(variant.value)} is neither true nor false.\nWrite true or false.")
         if flag.kind is Kind.ATTRIBUTES:
             self._attributes(flag, variant, where)
+
+    def _value(self, value: Json, where: str) -> None:
+        if fault := value_fault(value):
+            refuse(self.what, where, fault)
 
     def _attributes(self, flag: Flag, variant: Variant, where: str) -> None:
         if not isinstance(variant.value, dict):
@@ -124,6 +174,8 @@ class _Checker:
                     refuse(self.what, where, f"there is no segment {quote(name)}.\n{mend}")
                 case Matches(pattern=pattern) if fault := pattern_fault(pattern):
                     refuse(self.what, where, fault)
+                case Value(value=value):
+                    self._value(value, where)
                 case Logic(operator=operator) if self.logic and operator not in OPERATIONS:
                     refuse(self.what, where, f"{quote(operator)} is no operation of JsonLogic.\n{_nearest_operation(operator)}")
 
