@@ -21,9 +21,9 @@ DEEPEST = 40
 _TAG = "tag:yaml.org,2002:"
 
 
-def read_yaml(text: str, what: str) -> Any:
+def read_yaml(text: str, what: str, most: int = MOST_BYTES) -> Any:
     """Raises Invalid. `what` names the text in the error: `web.yaml`."""
-    _check_size(text, what)
+    _check_size(text, what, most)
     try:
         node = yaml.compose(text, Loader=_Strict)
     except yaml.MarkedYAMLError as wrong:
@@ -34,9 +34,9 @@ def read_yaml(text: str, what: str) -> Any:
     return _tame(_value(node, what), what) if node is not None else None
 
 
-def read_json(text: str, what: str) -> Any:
+def read_json(text: str, what: str, most: int = MOST_BYTES) -> Any:
     """Raises Invalid."""
-    _check_size(text, what)
+    _check_size(text, what, most)
     try:
         content = json.loads(
             text,
@@ -160,9 +160,9 @@ def _is_sound(text: str) -> bool:
     return True
 
 
-def _check_size(text: str, what: str) -> None:
-    if len(text) > MOST_BYTES:
-        raise Invalid(f"{what} has {len(text):,} characters.", f"At most {MOST_BYTES:,} are taken: is it the right file?")
+def _check_size(text: str, what: str, most: int) -> None:
+    if len(text) > most:
+        raise Invalid(f"{what} has {len(text):,} characters.", f"At most {most:,} are taken: is it the right file?")
 
 
 def _refuse(name: str, what: str) -> NoReturn:

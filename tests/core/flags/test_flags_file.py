@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from datetime import date
 from typing import Any
@@ -11,11 +12,12 @@ import pytest
 import tidegate.core.flags
 from tidegate.core.errors import Invalid
 from tidegate.core.flags.attribute import AttributeType
+from tidegate.core.flags.codec import decode, encode
 from tidegate.core.flags.evaluate import Evaluator
 from tidegate.core.flags.flag import Kind, Need
-from tidegate.core.flags.flags_file import read_flags
+from tidegate.core.flags.flags_file import MOST_BYTES, read_flags
 from tidegate.core.flags.rule_words import say_rule
-from tidegate.core.text import read_yaml
+from tidegate.core.text import read_json, read_yaml
 
 
 def example() -> str:
@@ -234,6 +236,22 @@ def test_a_wrong_file_is_refused_as_a_whole(content: Any, where: str, what: str)
 def test_flags_that_need_each_other_in_a_circle_are_refused() -> None:
     refused = wrong({"application": "shop", "flags": {n: {"value": 1, "needs": m} for n, m in ("ab", "bc", "ca")}})
     assert refused.what == "shop.yaml: flags.a.needs: a needs b needs c needs a: none could ever be on."
+
+
+def test_a_long_segment_may_be_a_text_with_an_id_on_each_line() -> None:
+    text = "application: shop\nsegments:\n  big: |\n    ann\n      bob smith \n\n    17\n  other: {by: x, members: [1]}\n"
+    segments = read_flags(read_yaml(text, "shop.yaml")).segments
+    assert segments["big"].members == {"ann", "bob smith", "17"}
+    assert segments["other"].members == {"1"}
+
+
+def test_a_segment_of_200_000_ids_is_read_and_asked() -> None:
+    lines = "\n".join(f"user-{number}" for number in range(200_000))
+    text = json.dumps({"application": "shop", "segments": {"big": lines}, "flags": {"f": {"when": "in segment big"}}})
+    document = decode(encode(read_flags(read_json(text, "shop.json", MOST_BYTES))))
+    evaluate = Evaluator(document).evaluate
+    assert evaluate("f", {"targetingKey": "user-199999"}).value is True
+    assert evaluate("f", {"targetingKey": "user-200000"}).value is False
 
 
 def test_flags_may_need_others_in_a_long_row() -> None:
