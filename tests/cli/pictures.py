@@ -49,7 +49,7 @@ COMPARED = Comparison("firing", WHY, 4031.0, 1000.0, 0, OUTCOMES)
 LITTLE = Comparison(
     "no_data",
     "not enough data: 120 requests of the candidate in this step, a fault of 12% would have been found; about 1,200 more are "
-    "needed to find one of 5.0%",
+    "needed to find one of 5%",
     4.6,
     1000.0,
     1200,

@@ -187,6 +187,7 @@ def test_evidence_is_a_bar_by_its_logarithm_with_its_limit() -> None:
     assert bar(31.7).startswith("######...... evidence 32")
     assert bar(1000.0).startswith("############ evidence 1,000")
     assert bar(1e300).startswith("############ evidence over a million")
+    assert str(comparison_view.evidence(LITTLE, ASCII, acts=False)) == "###......... evidence 4.6, limit 1,000"
 
 
 def test_what_the_comparison_says_and_misses_is_on_the_board_whole() -> None:

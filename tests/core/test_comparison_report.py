@@ -61,6 +61,12 @@ def test_what_is_said_to_be_missing_suffices():
     assert "would have been found" in report(state).sentence
 
 
+def test_where_the_baseline_fails_so_often_that_a_fault_is_within_the_margin_it_says_so():
+    failing = run(begun(a_day(baseline=0.3)), Traffic(candidate=0.3, baseline=0.3), 20)
+    assert report(failing).standing == "no_data"
+    assert report(failing).sentence.endswith("one of 5% is within the margin where the baseline fails so often")
+
+
 def test_every_step_must_see_for_itself():
     state = run(begun(HISTORY), Traffic(rate=100), 60)
     assert report(state).standing == "ok"
@@ -106,7 +112,8 @@ def test_figures_count_both_sides_for_every_outcome():
 
 
 @pytest.mark.parametrize(
-    ("share", "said"), [(0.0, "0%"), (1.0, "100%"), (0.1234, "12%"), (0.0123, "1.2%"), (0.00123, "0.12%"), (0.0999, "10%")]
+    ("share", "said"),
+    [(0.0, "0%"), (1.0, "100%"), (0.1234, "12%"), (0.0123, "1.2%"), (0.00123, "0.12%"), (0.0999, "10%"), (0.05, "5%")],
 )
 def test_shares_are_said_with_the_digits_that_matter(share, said):
     assert say_share(share) == said

@@ -123,7 +123,7 @@ def _guards(rollout: Rollout, glyphs: Glyphs) -> Table:
     seen = rollout.comparison
     for guard in rollout.guards:
         state = guard.state.replace("_", " ") if guard.rollback else f"{guard.state.replace('_', ' ')} (shown only)"
-        told = compared(seen, glyphs) if seen is not None and guard.name == NAME else say_guard(guard)
+        told = compared(seen, glyphs, acts=guard.rollback) if seen is not None and guard.name == NAME else say_guard(guard)
         table.add_row(Text(state, GUARD_STYLES.get(guard.state, "dim")), guard.name, told)
     return table
 

@@ -20,17 +20,18 @@ SUSPICION = 0.5
 """On the scale of the bar: sqrt(1/alpha)."""
 
 
-def compared(seen: Comparison, glyphs: Glyphs) -> Group:
+def compared(seen: Comparison, glyphs: Glyphs, *, acts: bool = True) -> Group:
     """The bar, and below it what the comparison says."""
-    return Group(evidence(seen, glyphs), Text(seen.sentence))
+    return Group(evidence(seen, glyphs, acts=acts), Text(seen.sentence))
 
 
-def evidence(seen: Comparison, glyphs: Glyphs) -> Text:
-    """`███░░░░░░░░░ evidence 4.6, rolls back at 1,000`; the bar by the logarithm, as evidence multiplies."""
+def evidence(seen: Comparison, glyphs: Glyphs, *, acts: bool = True) -> Text:
+    """`███░░░░░░░░░ evidence 4.6, rolls back at 1,000`; the bar by the logarithm, as evidence multiplies. `acts`: whether it
+    may roll back."""
     reached = _scale(seen)
     full = min(WIDTH, round(reached * WIDTH))
     style = "bold red" if reached >= 1 else "yellow" if reached >= SUSPICION else "green"
-    said = f" evidence {say_evidence(seen.evidence)}, rolls back at {seen.limit:,.0f}"
+    said = f" evidence {say_evidence(seen.evidence)}, {'rolls back at' if acts else 'limit'} {seen.limit:,.0f}"
     return Text.assemble((glyphs.full * full, style), (glyphs.empty * (WIDTH - full), "dim"), said)
 
 

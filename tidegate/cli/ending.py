@@ -57,7 +57,7 @@ def harm_in_short(harm: Harm) -> str:
     """`1,240 requests reached it, 31 failed, users saw 2, about 41 were slower than on the baseline`."""
     said = [f"{_count(harm.requests, 'request')} reached it"]
     said += [f"{harm.failed:,} failed, users saw {harm.seen:,}"] if harm.failed else ["none failed"]
-    said += [f"about {harm.slow:,} were slower than on the baseline"] if harm.slow else []
+    said += [f"about {harm.slow:,} {'was' if harm.slow == 1 else 'were'} slower than on the baseline"] if harm.slow else []
     return ", ".join(said)
 
 

@@ -118,7 +118,7 @@ def _guard(guard: Guard) -> Text:
 def _compared(event: Event, guard: Guard, seen: Comparison, glyphs: Glyphs) -> Text:
     """With its sentence, unless the decision says that already."""
     said = "" if seen.sentence in event.why else f": {seen.sentence}"
-    return Text.assemble(_state(guard), f"  {guard.name}  ", evidence(seen, glyphs), (said, "dim"))
+    return Text.assemble(_state(guard), f"  {guard.name}  ", evidence(seen, glyphs, acts=guard.rollback), (said, "dim"))
 
 
 def _state(guard: Guard) -> tuple[str, str]:

@@ -21,6 +21,9 @@ from tidegate.core.comparison_settings import BASE, LIMITS, Settings
 from tidegate.core.evidence import say_evidence
 from tidegate.core.latency_comparison import seconds_at
 
+UNENDING = 1e9
+"""Requests: no number of them would do."""
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
@@ -135,7 +138,7 @@ def _missing(state: State) -> int:
 
 @lru_cache(maxsize=1024)
 def _needed(share: float, ratio: float, phi: float, settings: Settings) -> float:
-    return min(power.needed(settings.must_see, share, ratio, phi, settings), 1e9)
+    return min(power.needed(settings.must_see, share, ratio, phi, settings), UNENDING)
 
 
 # --- Sentences ------------------------------------------------------------------------------------------------------
@@ -150,11 +153,11 @@ def _why(state: State, figures: tuple[Figure, ...]) -> str:
     compared = (
         f"the last day knows {say_share(float(state.past.share[index]))}"
         if past
-        else f"{figure.baseline_bad} of {figure.baseline_requests} "
+        else f"{figure.baseline_bad:,} of {figure.baseline_requests:,} "
         f"({_of(figure.baseline_bad, figure.baseline_requests)}) on the baseline"
     )
     return (
-        f"{figure.name}: {figure.candidate_bad} of {figure.candidate_requests} requests "
+        f"{figure.name}: {figure.candidate_bad:,} of {figure.candidate_requests:,} requests "
         f"({_of(figure.candidate_bad, figure.candidate_requests)}) on the candidate{_than(state, index)}, {compared}; "
         f"evidence {say_evidence(_exp(float(state.log_e)))}, limit {1 / state.settings.alpha:,.0f}"
     )
@@ -195,10 +198,13 @@ def _too_little(state: State, seen: float | None, missing: int) -> str:
         if seen is None
         else f"a fault of {say_share(seen)} would have been found"
     )
-    return (
-        f"not enough data: {float(state.this_step.n_c[0]):,.0f} requests of the candidate in this step, {could}; "
-        f"about {missing:,} more are needed to find one of {say_share(state.settings.must_see)}"
+    must_see = say_share(state.settings.must_see)
+    more = (
+        f"about {missing:,} more are needed to find one of {must_see}"
+        if missing < UNENDING / 2
+        else f"one of {must_see} is within the margin where the baseline fails so often"
     )
+    return f"not enough data: {float(state.this_step.n_c[0]):,.0f} requests of the candidate in this step, {could}; {more}"
 
 
 def _well(seen: float | None) -> str:
@@ -214,7 +220,7 @@ def _of(bad: float, requests: float) -> str:
 
 
 def say_share(share: float) -> str:
-    """0.1234 as 12%, 0.0123 as 1.2%, 0.00123 as 0.12%."""
+    """0.1234 as 12%, 0.0123 as 1.2%, 0.00123 as 0.12%, 0.05 as 5%."""
     percent = share * 100
     digits = 0 if percent >= 9.95 or percent == 0 else 1 if percent >= 0.995 else 2
-    return f"{percent:.{digits}f}%"
+    return f"{percent:.{digits}f}%".replace(".0%", "%")

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from tidegate.core import comparison_report, power
+from tidegate.core import power
+from tidegate.core.comparison_report import say_share
 from tidegate.core.comparison_settings import Settings
 from tidegate.core.duration import say_duration
 from tidegate.core.forecast_harm import HarmForecast, Traffic, is_harmless
@@ -96,11 +97,6 @@ def _large_enough(step: StepForecast, held: float, traffic: Traffic, settings: S
         if share > step.exposure and needed <= traffic.rate * share * held:
             return share
     return None
-
-
-def say_share(share: float) -> str:
-    """Written by people, and so without needless digits: 5%, not 5.0%."""
-    return comparison_report.say_share(share).replace(".0%", "%")
 
 
 def _roundly(seconds: float) -> str:
