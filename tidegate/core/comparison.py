@@ -153,8 +153,10 @@ def advance(state: State, tick: Tick) -> State:
     rho, delta = order.margin(settings)
     stake = Stake(closed, phi, log_omega)
     log_m = mixture.bet(state.log_m, sure, b1, Margin(rho, delta), stake)
-    healthy = Point(state.plug_in.far_share, b1)
-    log_r = early.bet(state.log_r, replace(sure, e_c=_cleaned(block, block_far).e_c), healthy, stake, settings.early, rho=rho)
+    log_r = state.log_r
+    if settings.proves:
+        healthy, far_c = Point(state.plug_in.far_share, b1), _cleaned(block, block_far).e_c
+        log_r = early.bet(state.log_r, replace(sure, e_c=far_c), healthy, stake, settings.early, rho=rho)
     now = _for_the_past(fresh, state.plug_in.share, phi, tick, caution=settings.past.caution)
     past = past_comparison.bet(state.past, now, log_omega, delta[:BASE], settings.past)
     past, log_past = past_comparison.judge(past, now, left, settings.log_limit, settings.past)

@@ -51,6 +51,8 @@ class Settings:
     half_life: float = 300.0
     """Of the plug-in estimate of the baseline, in seconds."""
     early: EarlySettings = field(default_factory=EarlySettings)
+    proves: bool = True
+    """Whether anybody wants to know that the candidate is not worse. A fixed plan does not."""
     past: PastSettings = field(default_factory=PastSettings)
     sample: RatioSettings = field(default_factory=RatioSettings)
     budget: BudgetSettings = field(default_factory=BudgetSettings)

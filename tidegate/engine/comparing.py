@@ -90,7 +90,8 @@ class Comparing:
     ) -> Comparing:
         """For a rollout that is about to let in its first users."""
         prior = Prior(planned_ticks=max(1.0, plan.duration / tick), planned_changes=float(len(plan.steps)))
-        return cls(comparison.begin(settings_of(compare), history, prior), mark, at, begun=at)
+        settings = replace(settings_of(compare), proves=plan.harm is not None)
+        return cls(comparison.begin(settings, history, prior), mark, at, begun=at)
 
     def waiting(self, mark: Sides, at: datetime, per_second: float) -> Comparing:
         """The same while nobody is let in yet: only how much traffic there is, is learned."""
