@@ -254,6 +254,17 @@ def test_the_explanation_says_of_each_rule_and_test_whether_it_held_and_why() ->
     ]
 
 
+def test_a_targeting_is_explained_by_what_it_gives() -> None:
+    flag = {"targeting": {"var": "x"}, "default": "b", "variants": {"a": 1, "b": 2}}
+    evaluator = Evaluator(document(f=flag, g={"default": "b", "variants": {"a": 1, "b": 2}}))
+    assert str(evaluator.explain("f", {"x": "a"})).split("\n") == [
+        "f is 1, variant a: a rule held.",
+        'yes targeting {"var": ["x"]}   (gives a)',
+    ]
+    assert str(evaluator.explain("f")).split("\n")[1] == 'no  targeting {"var": ["x"]}   (gives b)'
+    assert str(evaluator.explain("g")).split("\n")[1] == "yes b: for everybody"
+
+
 def test_a_flag_that_is_off_says_what_it_needs() -> None:
     flags = document(a="off", b={"value": True, "needs": "a"})
     assert str(Evaluator(flags).explain("b")).split("\n") == [

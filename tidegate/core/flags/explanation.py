@@ -54,7 +54,7 @@ def explain(document: FlagDocument, name: str, context: Mapping[str, Any], evalu
         flag = None
     if flag is None or result.reason is Reason.ERROR:
         return Explanation(result, f"{name}: {result.message or result.error}")
-    steps = tuple(_Explainer(document, flag, context, evaluate).steps())
+    steps = tuple(_Explainer(document, flag, context, evaluate, result).steps())
     return Explanation(result, _sentence(flag, result), steps)
 
 
@@ -76,8 +76,11 @@ _WHY = {
 
 
 class _Explainer:
-    def __init__(self, document: FlagDocument, flag: Flag, context: Mapping[str, Any], evaluate: Evaluate) -> None:
+    def __init__(
+        self, document: FlagDocument, flag: Flag, context: Mapping[str, Any], evaluate: Evaluate, result: Result
+    ) -> None:
         self.document = document
+        self.result = result
         self.flag = flag
         self.context = context
         self.evaluate = evaluate
@@ -88,7 +91,11 @@ class _Explainer:
             met = other.enabled and (not need.variants or other.variant in need.variants)
             yield Step(0, f"needs {need.flag}", met, f"it is {other.variant or other.reason.value.lower()}")
         if self.flag.targeting is not None:
-            yield Step(0, f"targeting {json.dumps(write_logic(self.flag.targeting), ensure_ascii=False)[:500]}", True)
+            said = json.dumps(write_logic(self.flag.targeting), ensure_ascii=False)[:500]
+            yield Step(0, f"targeting {said}", self.result.reason is Reason.TARGETING_MATCH, f"gives {self.result.variant}")
+            return
+        if self.flag.default is not None:
+            yield Step(0, f"{self.flag.default}: for everybody", True)
             return
         for variant in self.flag.variants:
             if variant.rule is None:
