@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -84,3 +85,10 @@ def test_short_and_long_texts_are_matched_alike(expression: str) -> None:
     for text in ("ann@example.org", "1.22.333", "ababc", "hot dog", "hotdog", "1.2", ""):
         for padded in (text, text + "\n", text + " " * 2000):
             assert Pattern(expression).found_in(padded) == (re.search(expression, padded) is not None)
+
+
+def test_threads_may_share_a_pattern() -> None:
+    automaton = Automaton(parse("(a|b)*c[0-9]+$"))
+    texts = [f"{'ab' * (number % 7)}c{number}" for number in range(3000)]
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(automaton.found_in, texts))

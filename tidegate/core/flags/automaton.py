@@ -15,6 +15,7 @@ from typing import Any
 
 MOST_STATES = 1000
 _REMEMBERED = 5000
+_UNKNOWN = frozenset((-1,))
 
 Takes = Callable[[str], bool]
 
@@ -113,11 +114,15 @@ class Automaton:
     def _step(self, kernel: frozenset[int], place: _Place, character: str) -> frozenset[int] | None:
         """The states after this character, or None when the end is reached before it."""
         key = (kernel, place, character)
-        if key not in self._steps:
-            if len(self._steps) >= _REMEMBERED:
-                self._steps.clear()
-            self._steps[key] = self._taken(kernel, place, character)
-        return self._steps[key]
+        known = self._steps.get(key, _UNKNOWN)
+        if known is not _UNKNOWN:
+            return known
+        # Other threads may clear it meanwhile: what was taken is in hand.
+        taken = self._taken(kernel, place, character)
+        if len(self._steps) >= _REMEMBERED:
+            self._steps.clear()
+        self._steps[key] = taken
+        return taken
 
     def _taken(self, kernel: frozenset[int], place: _Place, character: str) -> frozenset[int] | None:
         reached = self._reached((*kernel, self._start), place)
