@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -15,6 +17,7 @@ from structlog.testing import capture_logs
 
 from tidegate.controller import Beating
 from tidegate.core.errors import Unreachable
+from tidegate.store.store import SqlStore
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -96,3 +99,33 @@ def test_the_log_is_one_json_object_a_line() -> None:
     ran = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
     assert ran.stderr.startswith("{")
     assert ran.stderr.count("\n") == 1
+
+
+_LATER = ("fastapi", "starlette", "uvicorn", "httpx2", "prometheus_client", "tidegate.api", "tidegate.engine.orders")
+_NEVER = ("alembic", "typer", "sqlalchemy.dialects.postgresql")
+
+
+@pytest.mark.real
+def test_rollouts_are_looked_at_before_anything_is_imported_for_the_api(tmp_path: Path) -> None:
+    """The interpreter tells each import, and the controller its first look, on the same standard error."""
+    SqlStore(f"sqlite:///{tmp_path / 'tidegate.db'}").close()
+    (tmp_path / "down").touch()  # no supervisor is brought back for it
+    environ = {**os.environ, "TIDEGATE_HOME": str(tmp_path), "TIDEGATE_PORT": "0"}
+    command = [sys.executable, "-X", "importtime", "-m", "tidegate.controller"]
+    with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as controller:
+        assert controller.stderr is not None
+        before: list[str] = []
+        after: list[str] = []
+        for line in controller.stderr:
+            (after if any('"event": "first_look"' in one for one in before) else before).append(line)
+            if '"event": "controller_up"' in line:
+                controller.send_signal(signal.SIGTERM)
+        assert controller.wait(20) == 0
+    assert _imported(after, _LATER) == set(_LATER), "what nobody imports any more need not be watched here"
+    assert _imported(before, _LATER + _NEVER) == set()
+    assert _imported(after, _NEVER) == set()
+
+
+def _imported(lines: list[str], names: tuple[str, ...]) -> set[str]:
+    modules = [line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")]
+    return {name for name in names if any(module == name or module.startswith(f"{name}.") for module in modules)}

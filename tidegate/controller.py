@@ -6,6 +6,7 @@ down. It ends by SIGTERM and leaves everything running; what runs is ended by `t
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 import threading
@@ -14,13 +15,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import structlog
 
 from tidegate.core.errors import TidegateError
-from tidegate.engine.loop import Loop
-from tidegate.engine.teller import Postman
 from tidegate.settings import read_settings
+
+if TYPE_CHECKING:
+    from tidegate.engine.loop import Loop
+    from tidegate.engine.teller import Postman
 
 SOON = timedelta(milliseconds=50)
 """The pause between ticks while something was asked for and not seen yet."""
@@ -59,13 +63,18 @@ class Beating:
         self._told: set[str] = set()  # what troubled the last tick
         self.pulse = Pulse()
 
-    def run(self) -> None:
-        while not self._stopped.is_set():
-            begun = time.monotonic()
-            self._poked.clear()
-            moving = self._tick(begun)
-            took = time.monotonic() - begun
-            self._poked.wait(SOON.total_seconds() if moving else max(0.0, self._every.total_seconds() - took))
+    def run(self, pause: float = 0.0) -> None:
+        """Again and again, until it is stopped; the first time after so many seconds."""
+        while not self._poked.wait(pause) or not self._stopped.is_set():
+            pause = self.beat()
+
+    def beat(self) -> float:
+        """One look; the seconds until the next one."""
+        begun = time.monotonic()
+        self._poked.clear()
+        moving = self._tick(begun)
+        took = time.monotonic() - begun
+        return SOON.total_seconds() if moving else max(0.0, self._every.total_seconds() - took)
 
     def stop(self) -> None:
         self._stopped.set()
@@ -100,16 +109,15 @@ class Beating:
 class Posting:
     """Runs the postman beside the loop."""
 
-    def __init__(self, postman: Postman, clock: Callable[[], datetime]) -> None:
-        self._postman = postman
+    def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
         self._stopped = threading.Event()
         self._log = structlog.get_logger()
 
-    def run(self) -> None:
+    def run(self, postman: Postman) -> None:
         while not self._stopped.wait(LETTERS_EVERY):
             try:
-                self._postman.deliver(self._clock())
+                postman.deliver(self._clock())
             except TidegateError as error:
                 self._log.warning("postman_troubled", problem=error.what)
             except Exception:
@@ -121,6 +129,7 @@ class Posting:
 
 def main() -> int:
     """Until SIGTERM. Exits with 0 also when another controller of this home runs: there is nothing to do then."""
+    gc.disable()  # until the first look: what is imported stays
     from tidegate.wiring import control  # noqa: PLC0415 - the house is heavy; errors of it are to be logged
 
     configure_logs()

@@ -1,8 +1,4 @@
-"""The controller's doors: the API, opened beside the loop.
-
-The loop comes first. What the API needs takes as long to import as everything else, and after a crash the rollouts should not
-wait for it, least of all one that has to go back.
-"""
+"""The controller's doors: the API, opened beside the loop after its first look."""
 
 from __future__ import annotations
 
@@ -14,20 +10,24 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from tidegate.api.app import create_app
+from tidegate.api.needs import ApiServices, Health
+from tidegate.api.serve import Serving, serve
 from tidegate.controller import Beating
 from tidegate.drivers.process import logs
 from tidegate.drivers.process.identity import send
+from tidegate.engine.foresight import Foresight
+from tidegate.engine.glance import Glance
+from tidegate.engine.orders import Orders
 from tidegate.settings import Settings
 from tidegate.supervisor import supervisor
 
 if TYPE_CHECKING:
-    from tidegate.api.needs import ApiServices, Health
-    from tidegate.api.serve import Serving
     from tidegate.wiring import House
 
 
 class Doors:
-    """Opened in a thread of their own. `problem` is why they could not be; the loop is stopped then."""
+    """Opened in a thread of their own."""
 
     def __init__(self, house: House, beating: Beating, clock: Callable[[], datetime]) -> None:
         self._house = house
@@ -35,31 +35,18 @@ class Doors:
         self._clock = clock
         self._started = clock()
         self._serving: Serving | None = None
-        self.problem: Exception | None = None
 
     def open(self) -> None:
-        try:
-            self._serving = self._serve()
-        except Exception as problem:
-            self.problem = problem
-            self._beating.stop()
-        else:
-            settings = self._house.settings
-            structlog.get_logger().info("controller_up", home=str(settings.home), port=self._serving.port)
+        """Raises TidegateError when they cannot be opened."""
+        settings = self._house.settings
+        self._serving = serve(create_app(self._services()), settings)
+        structlog.get_logger().info("controller_up", home=str(settings.home), port=self._serving.port)
 
     def close(self) -> None:
         if self._serving is not None:
             self._serving.stop()
 
-    def _serve(self) -> Serving:
-        from tidegate.api.app import create_app  # noqa: PLC0415 - see above
-        from tidegate.api.serve import serve  # noqa: PLC0415
-
-        return serve(create_app(self._services()), self._house.settings)
-
     def _services(self) -> ApiServices:
-        from tidegate.api.needs import ApiServices  # noqa: PLC0415
-
         house, tasks = self._house, self._house.settings.home / "tasks"
 
         def read(service: str, version: str | None, task: str | None, lines: int) -> Sequence[logs.Line]:
@@ -72,9 +59,9 @@ class Doors:
             house.pushed.push(name, value, labels, at=at, service=service, version=version)
 
         return ApiServices(
-            orders=house.orders,
-            glance=house.glance,
-            foresight=house.foresight,
+            orders=self._orders(),
+            glance=Glance(house.store, house.lever, house.watcher, house.unwritten),
+            foresight=Foresight(house.watcher, house.lever, house.settings.tick),
             home=house.settings.home,
             token=_token(house.settings),
             clock=self._clock,
@@ -85,6 +72,20 @@ class Doors:
             shutdown=self._shut_down,
         )
 
+    def _orders(self) -> Orders:
+        house = self._house
+        return Orders(
+            store=house.store,
+            lever=house.lever,
+            runtime=house.runtime,
+            router=house.router,
+            watcher=house.watcher,
+            unwritten=house.unwritten,
+            clock=self._clock,
+            salt=lambda: secrets.token_hex(8),
+            poke=house.poked.set,
+        )
+
     def _shut_down(self, actor: str) -> None:
         structlog.get_logger().info("shutdown", by=actor)
         running = supervisor(self._house.settings.home)
@@ -92,8 +93,6 @@ class Doors:
             send(running, signal.SIGTERM)
 
     def _health(self) -> Health:
-        from tidegate.api.needs import Health  # noqa: PLC0415
-
         pulse = self._beating.pulse
         return Health(self._started, pulse.ticked, [pulse.problem] if pulse.problem else [])
 

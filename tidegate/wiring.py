@@ -1,33 +1,33 @@
-"""The only file that knows everybody: puts one house together, and runs it as the controller."""
+"""The only file that knows everybody: puts one house together, and runs it as the controller.
+
+The loop comes first. What orders, letters and the API need takes as long to import as all the rest, and after a crash rollouts
+should not wait for it, least of all one that has to go back: it is imported after the first look, by whoever needs it.
+"""
 
 from __future__ import annotations
 
-import secrets
+import gc
 import signal
 import socket
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import structlog
 
 from tidegate.controller import Beating, Posting
 from tidegate.core.errors import TidegateError
-from tidegate.doors import Doors
 from tidegate.drivers.envoy.router import EnvoyRouter
 from tidegate.drivers.hooks import Hooks
 from tidegate.drivers.jotter import FileJotter
-from tidegate.drivers.notify import CommandNotifier, WebhookNotifier
 from tidegate.drivers.process.lock import hold
 from tidegate.drivers.process.runtime import ProcessRuntime
 from tidegate.drivers.pushed import PushedMetrics
-from tidegate.drivers.scrape import ScrapedMetrics
 from tidegate.engine.catalog import Catalog
-from tidegate.engine.foresight import Foresight
 from tidegate.engine.gauges import Gauges
-from tidegate.engine.glance import Glance
 from tidegate.engine.loop import Loop
-from tidegate.engine.orders import Orders
 from tidegate.engine.teller import Postman
 from tidegate.engine.traffic import TrafficLever
 from tidegate.engine.unwritten import Unwritten
@@ -36,6 +36,9 @@ from tidegate.settings import Settings
 from tidegate.store.store import SqlStore
 from tidegate.supervisor import ensure_supervisor, is_going_down
 
+if TYPE_CHECKING:
+    from tidegate.doors import Doors
+
 
 def clock() -> datetime:
     return datetime.now(UTC)
@@ -43,21 +46,19 @@ def clock() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """Everything of one controller, put together; nothing of it runs yet."""
+    """What the loop needs, put together; nothing of it runs yet."""
 
     settings: Settings
     store: SqlStore
     runtime: ProcessRuntime
     router: EnvoyRouter
+    lever: TrafficLever
     pushed: PushedMetrics
-    scraper: ScrapedMetrics
     gauges: Gauges
+    watcher: Watcher
     hooks: Hooks
-    orders: Orders
-    glance: Glance
-    foresight: Foresight
+    unwritten: Unwritten
     loop: Loop
-    postman: Postman
     poked: threading.Event
 
 
@@ -69,23 +70,10 @@ def build(settings: Settings) -> House:
     router = EnvoyRouter(settings.home / "envoy")
     lever = TrafficLever(runtime, router, catalog.known)
     pushed = PushedMetrics()
-    scraper = ScrapedMetrics()
-    gauges = Gauges(scraper=scraper, pushed=pushed, tasks=lever.tasks, version=catalog.known, clock=clock)
+    gauges = Gauges(pushed=pushed, tasks=lever.tasks, version=catalog.known, clock=clock)
     watcher = Watcher(lever=lever, gauges=gauges, tick=settings.tick)
     hooks = Hooks()
     unwritten = Unwritten(FileJotter(settings.home / "unwritten"))
-    poked = threading.Event()
-    orders = Orders(
-        store=store,
-        lever=lever,
-        runtime=runtime,
-        router=router,
-        watcher=watcher,
-        unwritten=unwritten,
-        clock=clock,
-        salt=lambda: secrets.token_hex(8),
-        poke=poked.set,
-    )
     # The next controller of this home goes on at once with what this one has claimed, without waiting for its lease.
     owner = f"{socket.gethostname()}:{settings.home}"[-100:]
     return House(
@@ -93,13 +81,12 @@ def build(settings: Settings) -> House:
         store=store,
         runtime=runtime,
         router=router,
+        lever=lever,
         pushed=pushed,
-        scraper=scraper,
         gauges=gauges,
+        watcher=watcher,
         hooks=hooks,
-        orders=orders,
-        glance=Glance(store, lever, watcher, unwritten),
-        foresight=Foresight(watcher, lever, settings.tick),
+        unwritten=unwritten,
         loop=Loop(
             store=store,
             catalog=catalog,
@@ -109,8 +96,7 @@ def build(settings: Settings) -> House:
             unwritten=unwritten,
             owner=owner,
         ),
-        postman=Postman(store, {"webhook": WebhookNotifier(), "command": CommandNotifier()}),
-        poked=poked,
+        poked=threading.Event(),
     )
 
 
@@ -137,26 +123,58 @@ class _Controller:
             poked=house.poked,
             also=lambda: ensure_supervisor(house.settings.home),
         )
-        self._posting = Posting(house.postman, clock)
-        self._doors = Doors(house, self._beating, clock)
+        self._posting = Posting(clock)
+        self._doors: Doors | None = None
+        self._problem: Exception | None = None
 
     def run(self) -> int:
         """Is the loop itself, with everything else beside it. Raises TidegateError when the doors cannot be opened."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._beating.stop())
-        besides = {"doors": self._doors.open, "postman": self._posting.run, "gauges": self._house.gauges.run}
-        threads = {name: threading.Thread(target=beside, name=name, daemon=True) for name, beside in besides.items()}
-        for thread in threads.values():
+        pause = self._beating.beat()
+        structlog.get_logger().info("first_look")
+        gc.freeze()  # what is there now need not be looked through again
+        gc.enable()
+        besides = {"doors": self._open_doors, "postman": self._carry_letters, "gauges": self._scrape}
+        threads = [threading.Thread(target=self._or_end, args=(do,), name=name, daemon=True) for name, do in besides.items()]
+        for thread in threads:
             thread.start()
-        self._beating.run()
+        self._beating.run(pause)
         self._posting.stop()
         self._house.gauges.stop()
-        threads["doors"].join()
-        self._doors.close()
+        threads[0].join()
+        if self._doors is not None:
+            self._doors.close()
         code = self._end()
-        if self._doors.problem is not None:
-            raise self._doors.problem
+        if self._problem is not None:
+            raise self._problem
         return code
+
+    def _or_end(self, do: Callable[[], None]) -> None:
+        """A controller that lacks a part of itself is none."""
+        try:
+            do()
+        except Exception as problem:
+            self._problem = problem
+            self._beating.stop()
+
+    def _open_doors(self) -> None:
+        from tidegate.doors import Doors  # noqa: PLC0415 - see above
+
+        self._doors = Doors(self._house, self._beating, clock)
+        self._doors.open()
+
+    def _carry_letters(self) -> None:
+        from tidegate.drivers.notify import CommandNotifier, WebhookNotifier  # noqa: PLC0415 - see above
+
+        self._posting.run(Postman(self._house.store, {"webhook": WebhookNotifier(), "command": CommandNotifier()}))
+
+    def _scrape(self) -> None:
+        from tidegate.drivers.scrape import ScrapedMetrics  # noqa: PLC0415 - see above
+
+        scraper = ScrapedMetrics()
+        self._house.gauges.run(scraper)
+        scraper.close()
 
     def _end(self) -> int:
         """Told to end by `tidegate down`, the tasks end too; told by anybody else, everything goes on without us."""
@@ -164,7 +182,6 @@ class _Controller:
             # Users are served until the last moment; a drain would only put off the end of those that come meanwhile.
             self._house.runtime.shutdown(drain=False)
         self._house.hooks.close()
-        self._house.scraper.close()
         self._house.runtime.close()
         self._house.router.close()
         self._house.store.close()

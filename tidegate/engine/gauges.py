@@ -56,13 +56,12 @@ class Gauges:
     def __init__(
         self,
         *,
-        scraper: Scraper,
         pushed: Pushed,
         tasks: Callable[[], Sequence[Task]],
         version: Callable[[str, str], Service | None],
         clock: Callable[[], datetime],
     ) -> None:
-        self._scraper = scraper
+        self._scraper: Scraper | None = None  # until somebody runs this
         self._pushed = pushed
         self._tasks = tasks
         self._version = version
@@ -76,11 +75,12 @@ class Gauges:
 
     # --- beside the loop ----------------------------------------------------------------------------------------------
 
-    def run(self) -> None:
+    def run(self, scraper: Scraper) -> None:
         """Looks at the tasks again and again, until stopped."""
+        self._scraper = scraper
         while not self._stopped.wait(EVERY):
             try:
-                self.look_at_tasks()
+                self._look_at_tasks(scraper)
             except Unreachable as error:
                 self._log.warning("scrape_failed", problem=error.what)
             except Exception:
@@ -89,11 +89,11 @@ class Gauges:
     def stop(self) -> None:
         self._stopped.set()
 
-    def look_at_tasks(self) -> None:
+    def _look_at_tasks(self, scraper: Scraper) -> None:
         """One look at every task that an alarm asks of."""
         asked = tuple(one for task in self._tasks() if (one := self._ask(task, self._wanted.get(task.service, frozenset()))))
         if asked:
-            self._last = _Look(self._clock(), asked, self._scraper.measure(asked))
+            self._last = _Look(self._clock(), asked, scraper.measure(asked))
 
     def _ask(self, task: Task, names: frozenset[str]) -> Asked | None:
         service = self._version(task.service, task.version) if names and task.state in _SHOWING else None
@@ -117,7 +117,7 @@ class Gauges:
         if source is Source.PUSHED:
             return self._pushed.known(service)
         asked = [one for task in self._tasks() if task.service == service and (one := self._ask(task, frozenset({"*"})))]
-        shown = self._scraper.known(asked) if asked else {}
+        shown = self._scraper.known(asked) if asked and self._scraper else {}
         return frozenset().union(*shown.values()) if shown else None
 
 

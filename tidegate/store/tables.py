@@ -88,8 +88,8 @@ Index(
     "one_active",
     rollouts.c.subject,
     unique=True,
+    # In PostgreSQL the same, as the migration says: to say it here would import that dialect with all its drivers.
     sqlite_where=text("active"),
-    postgresql_where=text("active"),
 )
 
 events = Table(
