@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-ALL = ("envoy_overhead", "promote", "controller", "comparison_cpu", "flags_evaluate")
+ALL = ("envoy_overhead", "promote", "controller", "restart", "comparison_cpu", "flags_evaluate")
 
 
 def main() -> int:
