@@ -1,0 +1,152 @@
+"""Outcomes of requests, by the side that their flags came from; and how often which variant was answered.
+
+A request counts for the side of the first entity that it asked a changed flag for. That entity's place was drawn by the
+salt, whatever the request did, so that the two sides stay alike; a request without an entity was drawn by nobody and counts
+for neither. Everything only adds up: what a lost report said is in the next one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from tidegate.agent.cache import View
+from tidegate.core.flags.meeting import as_id
+from tidegate.core.flags.result import Fault, Result, Side
+from tidegate.core.flags.rule import TARGETING_KEY
+from tidegate.core.latency import bin_of
+
+
+@dataclass(slots=True)
+class Count:
+    """One side of one rollout."""
+
+    document: int
+    begun: int = 0
+    finished: int = 0
+    failed: int = 0
+    latency: dict[int, int] = field(default_factory=dict)
+
+
+class Outcomes:
+    """Safe to use from any thread. Counts are of the rollout that runs; another one begins at nothing."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._rollout = ""
+        self._sides: dict[Side, Count] = {}
+        self._flags: dict[tuple[str, str], int] = {}
+        self._tracked: dict[tuple[str, str], list[float]] = {}
+
+    def evaluated(self, result: Result) -> None:
+        if result.error == Fault.FLAG_NOT_FOUND:
+            return  # anybody may ask for any name
+        key = (result.flag, result.variant if result.variant is not None else str(result.reason).lower())
+        with self._lock:
+            self._flags[key] = self._flags.get(key, 0) + 1
+
+    def begin(self, view: View, side: Side) -> str:
+        """A request has used this side. Returns the rollout that it counts for."""
+        with self._lock:
+            count = self._sides.get(side)
+            if view.snapshot.rollout != self._rollout or count is None:
+                return ""  # that rollout has ended meanwhile
+            count.begun += 1
+            return self._rollout
+
+    def finish(self, rollout: str, side: Side, *, failed: bool, seconds: float) -> None:
+        with self._lock:
+            count = self._sides.get(side)
+            if rollout != self._rollout or count is None:
+                return
+            count.finished += 1
+            count.failed += failed
+            bin_ = bin_of(seconds * 1e6)
+            count.latency[bin_] = count.latency.get(bin_, 0) + 1
+
+    def track(self, name: str, side: Side | None, value: float) -> None:
+        with self._lock:
+            counted = self._tracked.setdefault((name, str(side or "")), [0, 0.0])
+            counted[0] += 1
+            counted[1] += value
+
+    def turn_to(self, view: View) -> None:
+        """What is counted from now on belongs to this snapshot's rollout."""
+        snapshot = view.snapshot
+        sides: dict[Side, Count] = {}
+        if snapshot.rollout and snapshot.candidate is not None:
+            sides = {Side.BASELINE: Count(snapshot.baseline.number), Side.CANDIDATE: Count(snapshot.candidate.number)}
+        with self._lock:
+            if snapshot.rollout != self._rollout or not sides:
+                self._rollout, self._sides = snapshot.rollout, sides
+
+    def said(self) -> dict[str, Any]:
+        """The counted part of a report."""
+        with self._lock:
+            flags: dict[str, dict[str, int]] = {}
+            for (flag, variant), count in self._flags.items():
+                flags.setdefault(flag, {})[variant] = count
+            return {"sides": {str(side): _say(count) for side, count in self._sides.items()}, "flags": flags}
+
+    def tracked(self) -> Mapping[tuple[str, str], tuple[int, float]]:
+        """How often each event was tracked and the sum of its values, by name and side."""
+        with self._lock:
+            return {key: (int(count), total) for key, (count, total) in self._tracked.items()}
+
+
+def _say(count: Count) -> dict[str, Any]:
+    return {
+        "document": count.document,
+        "begun": count.begun,
+        "finished": count.finished,
+        "failed": count.failed,
+        "latency": {str(bin_): number for bin_, number in sorted(count.latency.items())},
+    }
+
+
+class Use:
+    """What one request has used of one agent, from its begin to its end."""
+
+    __slots__ = ("_clock", "_ended", "_outcomes", "_outer", "_rollout", "_side", "_started")
+
+    def __init__(self, outcomes: Outcomes, clock: Callable[[], float], outer: Use | None) -> None:
+        self._outcomes = outcomes
+        self._clock = clock
+        self._outer = outer
+        self._started = clock()
+        self._side: Side | None = None
+        self._rollout = ""
+        self._ended = False
+
+    def note(self, outcomes: Outcomes, view: View, result: Result, context: Mapping[str, Any] | None) -> None:
+        if outcomes is not self._outcomes:
+            if self._outer is not None:
+                self._outer.note(outcomes, view, result, context)
+            return
+        if self._side is not None or self._ended or not _has_entity(context):
+            return
+        self._rollout = self._outcomes.begin(view, result.side)
+        self._side = result.side
+
+    def end(self, *, failed: bool) -> None:
+        """Twice is once."""
+        if self._ended:
+            return
+        self._ended = True
+        if self._side is not None and self._rollout:
+            seconds = max(0.0, self._clock() - self._started)
+            self._outcomes.finish(self._rollout, self._side, failed=failed, seconds=seconds)
+
+
+CURRENT: ContextVar[Use | None] = ContextVar("tidegate_use", default=None)
+"""The request that this code runs for, where the middleware knows it."""
+
+
+def _has_entity(context: Mapping[str, Any] | None) -> bool:
+    try:
+        return context is not None and as_id(context.get(TARGETING_KEY)) is not None
+    except Exception:  # a mapping of the application's own may do anything
+        return False

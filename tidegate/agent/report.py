@@ -1,0 +1,82 @@
+"""Reports: once a second, and at once after a change, the agent says what it applies and what it has counted.
+
+Counts are cumulative: a report that is lost is no event, for the next one says it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+from typing import Any
+
+import structlog
+
+from tidegate import __version__
+from tidegate.agent.cache import Cache
+from tidegate.agent.control import Control
+from tidegate.agent.outcomes import Outcomes
+from tidegate.core.errors import Refused, TidegateError
+from tidegate.core.exposure import say_share
+
+EVERY = 1.0
+"""Seconds."""
+
+
+class Reporter:
+    def __init__(self, cache: Cache, outcomes: Outcomes, control: Control) -> None:
+        self._cache = cache
+        self._outcomes = outcomes
+        self._control = control
+        self._epoch = secrets.token_hex(8)
+        self._agent = f"{socket.gethostname()}:{os.getpid()}:{self._epoch[:6]}"
+        self._poked = asyncio.Event()
+        self._refused = ""
+
+    def poke(self) -> None:
+        """Something has changed: the next report goes at once."""
+        self._poked.set()
+
+    async def go_on(self) -> None:
+        """Goes on for ever."""
+        while True:
+            await self.report()
+            # Not wait_for: until Python 3.12 it may swallow the cancellation that ends us.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(EVERY):
+                    await self._poked.wait()
+            self._poked.clear()
+
+    async def report(self) -> None:
+        content = self.content()
+        if content is None:
+            return
+        try:
+            await self._control.report(content)
+            self._refused = ""
+        except Refused as error:
+            # To be out of reach is told by the follower; to be refused is told here, once.
+            if error.what != self._refused:
+                structlog.get_logger().warning("agent_report_refused", why=error.what, mend=error.mend)
+            self._refused = error.what
+        except TidegateError:
+            pass
+
+    def content(self) -> dict[str, Any] | None:
+        """None while nothing is applied."""
+        view = self._cache.view
+        if view is None:
+            return None
+        snapshot = view.snapshot
+        return {
+            "agent": self._agent,
+            "version": __version__,
+            "epoch": self._epoch,
+            "serial": snapshot.serial,
+            "origin": snapshot.origin,
+            "exposure": say_share(snapshot.exposure),
+            "rollout": snapshot.rollout,
+            **self._outcomes.said(),
+        }
