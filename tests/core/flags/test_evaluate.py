@@ -143,6 +143,10 @@ def test_a_flag_that_needs_another_is_off_without_it() -> None:
         ('id begins with "T"', {"id": True}, False),
         ('mail matches "^a+@"', {"mail": "aa@x"}, True),
         ('mail matches "^a+@"', {"mail": None}, False),
+        (r'mail matches "\bx\.org$"', {"mail": "a@x.org"}, True),
+        (r'mail matches "\\bx\\.org$"', {"mail": "a@x.org"}, True),
+        (r'mail matches "\d\"\w"', {"mail": '1"a'}, True),
+        (r'mail == "a\tb"', {"mail": "a\tb"}, True),
         ('version(app) >= "2.1"', {"app": "v2.1.0"}, True),
         ('version(app) ~ "2.1"', {"app": "2.1.9"}, True),
         ('version(app) ^ "2"', {"app": "3.0"}, False),
@@ -170,6 +174,12 @@ def test_a_split_takes_the_entities_whose_bucket_is_in_it() -> None:
     assert taken == {entity for entity in ids if 2500 <= bucket(entity, "f") < 5000}
     seeded = {entity for entity in ids if holds('25% by id seed "abc"', id=entity)}
     assert seeded == {entity for entity in ids if bucket(entity, "abc") < 2500}
+
+
+def test_a_split_ends_exactly_before_its_bucket() -> None:
+    place = bucket("ann", "f")
+    for low, high, held in ((0, place, False), (0, place + 1, True), (place, place + 1, True), (place + 1, 10000, False)):
+        assert holds(f"{low / 100}% to {high / 100}% by id" if low else f"{high / 100}% by id", id="ann") is held
 
 
 def test_who_has_no_id_is_in_no_split() -> None:

@@ -27,6 +27,13 @@ def test_an_entity_is_on_the_candidate_s_side_exactly_while_its_bucket_is_below_
     assert staged.side({"targetingKey": key}) is result.side
 
 
+def test_the_exposure_ends_exactly_before_its_bucket() -> None:
+    for key in ("ann", "bob", "eve"):
+        place = bucket(key, "salt")
+        sides = [Staged(OLD, NEW, "salt", Exposure(points)).side({"targetingKey": key}) for points in (place, place + 1)]
+        assert sides == [Side.BASELINE, Side.CANDIDATE]
+
+
 @pytest.mark.parametrize(
     "context", [{}, None, {"targetingKey": None}, {"targetingKey": ""}, {"targetingKey": True}, {"targetingKey": 1.5}, [1]]
 )

@@ -10,8 +10,8 @@
     version  = "version" "(" operand ")" ("==" | "!=" | "<" | "<=" | ">" | ">=" | "^" | "~") TEXT
     other    = "logic" JSON                                          JsonLogic, within a rule
 
-A text is JSON's, in double quotes. An attribute is a bare word, or $"any text". `!=` is `not ==`: true also when the
-attribute is missing.
+A text is JSON's, in double quotes; other escapes than JSON's stand for themselves, so that patterns may be written plainly.
+An attribute is a bare word, or $"any text". `!=` is `not ==`: true also when the attribute is missing.
 """
 
 from __future__ import annotations
@@ -76,6 +76,12 @@ _TOKEN = re.compile(
 
 
 _TEXTS = json.JSONDecoder(strict=False)
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+
+
+def _keep_unknown(escape: re.Match[str]) -> str:
+    """`\\.` and `\\d` are no escapes of JSON: in a pattern they are meant as they stand."""
+    return escape[0] if escape[1] in '"\\/bfnrtu' else f"\\\\{escape[1]}"
 
 
 @dataclass(slots=True)
@@ -220,7 +226,8 @@ class _Reader:
         return In(item, tuple(values))
 
     def _matches(self, text: Node) -> Node:
-        pattern = self._string()
+        # No pattern looks for a backspace: \b is the edge of a word.
+        pattern = self._string().replace("\b", r"\b")
         if fault := pattern_fault(pattern):
             raise ValueError(fault)
         return Matches(text, pattern)
@@ -304,10 +311,9 @@ class _Reader:
 
     def _unquoted(self, token: _Token, text: str) -> str:
         try:
-            value = _TEXTS.decode(text)
+            return str(_TEXTS.decode(_ESCAPE.sub(_keep_unknown, text) if "\\" in text else text))
         except ValueError:
             return self.wrong("has a wrong escape", 'Write \\" and \\\\ for a quote and a backslash.', token)
-        return str(value)
 
     # --- Tokens ----------------------------------------------------------------------------------------------------------
 
