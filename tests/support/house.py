@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from tidegate.core.environment import Released
 from tidegate.core.metric_name import Source
 from tidegate.core.plan import Hook
 from tidegate.core.rollout import HookSeen, HookState, Rollout
@@ -69,7 +70,7 @@ class PretendedGauges:
     def __init__(self) -> None:
         self.names: dict[Source, frozenset[str]] = {}
 
-    def look(self, files: Sequence[Service], now: datetime) -> None:
+    def look(self, files: Sequence[Released], now: datetime) -> None:
         pass
 
     def scraped(self, service: str) -> Scraped | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from tidegate.api.app import ApiServices, Health, create_app
 from tidegate.api.serve import Serving, serve
+from tidegate.core.environment import Released
 from tidegate.core.errors import Refused
 from tidegate.core.exposure import NONE, Exposure
 from tidegate.core.harm import Harm
@@ -32,7 +33,7 @@ from tidegate.engine.traffic import TrafficLever
 from tidegate.engine.unwritten import Unwritten
 from tidegate.engine.view import ComparisonView, Figures
 from tidegate.engine.watcher import Watcher
-from tidegate.ports import Held, ServiceRecord
+from tidegate.ports import Held, Record
 from tidegate.settings import Settings
 from tidegate.store.store import SqlStore
 
@@ -111,7 +112,7 @@ class SettableWatcher(Watcher):
     def saved(self, *_: Any) -> str | None:
         return None
 
-    def alarms(self, record: ServiceRecord) -> tuple[GuardSeen, ...]:
+    def alarms(self, record: Record) -> tuple[GuardSeen, ...]:
         return self.alarming
 
     def figures(self, service: str) -> Figures:
@@ -120,10 +121,10 @@ class SettableWatcher(Watcher):
     def history(self, service: str) -> History:
         return self.day
 
-    def unknown_metrics(self, file: Service) -> Sequence[Refused]:
+    def unknown_metrics(self, file: Released) -> Sequence[Refused]:
         return self.refusals
 
-    def firing(self, file: Service, record: ServiceRecord) -> Sequence[GuardSeen]:
+    def firing(self, file: Released, record: Record) -> Sequence[GuardSeen]:
         return [guard for guard in self.alarming if guard.state == "firing"]
 
 

@@ -1,9 +1,15 @@
-"""Which services and versions there are, as the loop last read them."""
+"""Which services and versions, environments and flag documents there are, as the loop last read them."""
 
 from __future__ import annotations
 
+from tidegate.core.environment import is_environment
+from tidegate.core.flags.codec import decode
+from tidegate.core.flags.document import FlagDocument
 from tidegate.core.service import Service
-from tidegate.ports import ServiceRecord, Store
+from tidegate.ports import Record, ServiceRecord, Store
+
+MOST_DOCUMENTS = 20
+"""Flag documents that are kept decoded."""
 
 
 class Catalog:
@@ -11,20 +17,24 @@ class Catalog:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._records: dict[str, ServiceRecord] = {}
+        self._records: dict[str, Record] = {}
+        self._documents: dict[tuple[str, int], FlagDocument] = {}
         self._known: dict[tuple[str, str], tuple[Service, Service]] = {}
 
-    def refresh(self) -> dict[str, ServiceRecord]:
-        """Reads all services again."""
-        self._records = {record.file.service: record for record in self._store.services()}
+    def refresh(self) -> dict[str, Record]:
+        """Reads all services and environments again."""
+        records: list[Record] = [*self._store.services(), *self._store.environments()]
+        self._records = {record.file.subject: record for record in records}
         self._known = {key: known for key, known in self._known.items() if key[0] in self._records}
         return self._records
 
     def known(self, service: str, version: str) -> Service | None:
         """The service as this version of it runs: its file, with that version's tasks and today's count. None when either
         is unknown."""
+        if is_environment(service):
+            return None
         record = self._records.get(service) or self._store.service(service)
-        if record is None or not version:
+        if not isinstance(record, ServiceRecord) or not version:
             return None
         cached = self._known.get((service, version))
         if cached is not None and cached[0] is record.file:
@@ -36,3 +46,15 @@ class Catalog:
         built = record.file.model_copy(update={"tasks": tasks})
         self._known[service, version] = (record.file, built)
         return built
+
+    def document(self, application: str, number: int) -> FlagDocument | None:
+        """The flag document of an application under this number; None when there is none."""
+        key = (application, number)
+        found = self._documents.get(key)
+        if found is None:
+            record = self._store.document(application, number)
+            if record is None:
+                return None
+            found = decode(record.text, record.digest)
+            self._documents = {**dict(list(self._documents.items())[1 - MOST_DOCUMENTS :]), key: found}
+        return found

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from tidegate.core.compare_settings import settings_of
 from tidegate.core.comparison_settings import Settings
+from tidegate.core.environment import Released
 from tidegate.core.exposure import WHOLE, Exposure
 from tidegate.core.forecast import Course, Forecast, forecast, look_ahead
 from tidegate.core.forecast_harm import Reins, Traffic
@@ -19,7 +20,6 @@ from tidegate.core.forecast_warnings import warn_of_blindness
 from tidegate.core.history import History
 from tidegate.core.past_comparison import PastSettings
 from tidegate.core.plan import Plan
-from tidegate.core.service import Service
 from tidegate.engine.comparing import ACT
 from tidegate.engine.view import Figures
 
@@ -80,22 +80,22 @@ class Foresight:
             errors, errors_from = now.error_rate, "now"
         return Known(rate, rate_from, errors, errors_from, float(history.clusters.phi[0]), a_day)
 
-    def forecast(self, file: Service, plan: Plan, traffic: Traffic) -> Forecast:
+    def forecast(self, file: Released, plan: Plan, traffic: Traffic) -> Forecast:
         """Raises Invalid for a plan that is finer than the router."""
         plan.check_grain(self._lever.grain)
         return forecast(self._course(file, plan), traffic, self._settings(file))
 
-    def warnings(self, file: Service, plan: Plan) -> Sequence[str]:
+    def warnings(self, file: Released, plan: Plan) -> Sequence[str]:
         """What this plan will not see at the present traffic; nothing when that is not known."""
-        traffic = self.known(file.service).traffic
+        traffic = self.known(file.subject).traffic
         if traffic is None or not file.compare.rollback:
             return ()
         course, settings = self._course(file, plan), self._settings(file)
         return tuple(warn_of_blindness(course, look_ahead(course, traffic, settings), traffic, settings))
 
-    def _course(self, file: Service, plan: Plan) -> Course:
+    def _course(self, file: Released, plan: Plan) -> Course:
         acts = file.compare.is_on and file.compare.rollback
         return Course.of(plan, Reins(acts, self._tick.total_seconds(), ACT, grain=self._lever.grain / WHOLE))
 
-    def _settings(self, file: Service) -> Settings:
+    def _settings(self, file: Released) -> Settings:
         return settings_of(file.compare)

@@ -13,6 +13,7 @@ from typing import Protocol
 
 import structlog
 
+from tidegate.core.environment import Released
 from tidegate.core.errors import Unreachable
 from tidegate.core.metric_name import Source, parse_metric_name
 from tidegate.core.service import Service
@@ -102,8 +103,8 @@ class Gauges:
 
     # --- for the loop -------------------------------------------------------------------------------------------------
 
-    def look(self, files: Sequence[Service], now: datetime) -> None:  # noqa: ARG002 - measurements carry their own time
-        self._wanted = {file.service: names for file in files if (names := _names(file))}
+    def look(self, files: Sequence[Released], now: datetime) -> None:  # noqa: ARG002 - measurements carry their own time
+        self._wanted = {file.subject: names for file in files if (names := _names(file))}
         self._taken, self._last = self._last, None
         self._came = self._pushed.measure(()).measurements
 
@@ -121,7 +122,7 @@ class Gauges:
         return frozenset().union(*shown.values()) if shown else None
 
 
-def _names(file: Service) -> frozenset[str]:
+def _names(file: Released) -> frozenset[str]:
     metrics = [alarm.metric_name for alarm in file.alarms if alarm.metric is not None]
     metrics += [parse_metric_name(asked) for asked in file.compare.asked]
     return frozenset(metric.name for metric in metrics if metric.source is Source.TASKS)

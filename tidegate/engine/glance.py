@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from tidegate.core.errors import NotFound
-from tidegate.engine.traffic import TrafficLever
+from tidegate.core.setting import Applied
+from tidegate.core.verdict import TaskHealth
 from tidegate.engine.unwritten import Unwritten
 from tidegate.engine.view import RolloutView, ServiceView, SideView, view_rollout, view_service
 from tidegate.engine.watcher import Watcher
-from tidegate.ports import Event, Held, ServiceRecord, Store
+from tidegate.ports import Event, Held, ServiceRecord, Store, Task
+
+
+class Showing(Protocol):
+    """What it asks of the levers."""
+
+    def applied(self, subject: str) -> Applied: ...
+
+    def health(self, subject: str, version: str) -> TaskHealth | None: ...
+
+    def tasks(self, subject: str | None = None) -> Sequence[Task]: ...
 
 
 class Glance:
     """Reads only. Safe to call from other threads than the loop's: what it takes from the loop is replaced, never changed."""
 
-    def __init__(self, store: Store, lever: TrafficLever, watcher: Watcher, unwritten: Unwritten) -> None:
+    def __init__(self, store: Store, lever: Showing, watcher: Watcher, unwritten: Unwritten) -> None:
         self._store = store
         self._lever = lever
         self._watcher = watcher

@@ -20,7 +20,7 @@ from tidegate.engine.catalog import Catalog
 from tidegate.engine.teller import letters_of, told_of
 from tidegate.engine.unwritten import Unwritten
 from tidegate.engine.watcher import Look, Watcher
-from tidegate.ports import Change, Held, HookRunner, Lever, ServiceRecord, Store
+from tidegate.ports import Change, Held, HookRunner, Lever, Record, Store
 
 LEASE = timedelta(seconds=30)
 """Longer than any timeout of a driver: who acts late must still hold the claim."""
@@ -38,7 +38,7 @@ class Turn:
 class Read:
     """What was written when it was last read, and until when it is surely ours; None: for good."""
 
-    records: Mapping[str, ServiceRecord]
+    records: Mapping[str, Record]
     held: Sequence[Held]
     until: datetime | None
 
@@ -114,7 +114,7 @@ class Loop:
         self._unwritten.written(written, now)
         return written
 
-    def _turn(self, held: Held, records: Mapping[str, ServiceRecord], claimed: Sequence[Held], now: datetime) -> Turn:
+    def _turn(self, held: Held, records: Mapping[str, Record], claimed: Sequence[Held], now: datetime) -> Turn:
         look = self._watcher.of(held)
         seen = self._seen(held, look, records, claimed)
         after, actions = decide(held.rollout, seen, now)
@@ -128,7 +128,7 @@ class Loop:
         change = Change(held, after, harm, watch=watch, told=told, letters=letters, stable=stable)
         return Turn(change, tuple(action for action in actions if isinstance(action, RunHook)))
 
-    def _seen(self, held: Held, look: Look, records: Mapping[str, ServiceRecord], claimed: Sequence[Held]) -> Seen:
+    def _seen(self, held: Held, look: Look, records: Mapping[str, Record], claimed: Sequence[Held]) -> Seen:
         rollout, lever = held.rollout, self._levers[held.rollout.lever]
         judged = rollout.plan.guarded and rollout.phase in (Phase.SHIFTING, Phase.WATCHING)
         return Seen(
@@ -146,7 +146,7 @@ class Loop:
         self,
         turns: Sequence[Turn],
         written: Sequence[Held | Stale],
-        records: Mapping[str, ServiceRecord],
+        records: Mapping[str, Record],
         current: Sequence[Held],
         now: datetime,
     ) -> None:
@@ -155,7 +155,8 @@ class Loop:
                 continue  # somebody wrote it meanwhile, or nobody can: the next tick goes by what is written then
             self._run_hooks(turn)
         for name, lever in self._levers.items():
-            settings, needs = wanted(records, [held for held in current if held.rollout.lever == name])
+            mine = {subject: record for subject, record in records.items() if record.lever == name}
+            settings, needs = wanted(mine, [held for held in current if held.rollout.lever == name])
             try:
                 lever.apply(settings, needs, now)
             except Unreachable as error:
@@ -181,7 +182,7 @@ class Loop:
             self._hooks.forget(rollout.id)
 
 
-def wanted(records: Mapping[str, ServiceRecord], held: Sequence[Held]) -> tuple[dict[str, Setting], frozenset[tuple[str, str]]]:
+def wanted(records: Mapping[str, Record], held: Sequence[Held]) -> tuple[dict[str, Setting], frozenset[tuple[str, str]]]:
     """What a lever should apply to each subject, and which versions must be ready for it."""
     settings = {name: Setting(record.stable, salt=record.salt) for name, record in records.items()}
     needs = {(name, record.stable) for name, record in records.items() if record.stable}
@@ -190,7 +191,7 @@ def wanted(records: Mapping[str, ServiceRecord], held: Sequence[Held]) -> tuple[
             needs |= {(one.rollout.subject, version) for version in one.rollout.needs}
     for one in reversed(held):  # the oldest unsettled one of a subject has its lever
         if not one.rollout.settled and one.rollout.subject in records:
-            settings[one.rollout.subject] = one.rollout.setting
+            settings[one.rollout.subject] = replace(one.rollout.setting, rollout=one.rollout.id)
     return settings, frozenset(needs)
 
 
@@ -207,7 +208,7 @@ def _heads(claimed: Sequence[Held]) -> list[Held]:
     return heads
 
 
-def _is_needed(version: str, held: Held, record: ServiceRecord | None, claimed: Sequence[Held]) -> bool:
+def _is_needed(version: str, held: Held, record: Record | None, claimed: Sequence[Held]) -> bool:
     """Whether somebody else keeps this version: it serves again, or another rollout in flight is about it."""
     if not version:
         return False
@@ -223,8 +224,8 @@ def _merge(claimed: Sequence[Held], written: Sequence[Held]) -> list[Held]:
 
 
 def _with_new_stables(
-    records: Mapping[str, ServiceRecord], turns: Sequence[Turn], written: Sequence[Held | Stale]
-) -> dict[str, ServiceRecord]:
+    records: Mapping[str, Record], turns: Sequence[Turn], written: Sequence[Held | Stale]
+) -> dict[str, Record]:
     after = dict(records)
     for turn, result in zip(turns, written, strict=True):
         stable, subject = turn.change.stable, turn.change.rollout.subject

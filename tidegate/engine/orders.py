@@ -7,8 +7,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Protocol
 
+from tidegate.core.environment import Environment, Released, is_environment
 from tidegate.core.errors import Conflict, NotFound, Refused, Stale, TidegateError
+from tidegate.core.exposure import Exposure
 from tidegate.core.harm import Harm
 from tidegate.core.intervention import abort, pause, promote, resume, supersede
 from tidegate.core.plan import IfFiring, OnConflict, Plan, PlanFile
@@ -17,7 +20,24 @@ from tidegate.core.service import Service, Tasks, check_plan, same_listener
 from tidegate.engine.teller import letters_of, write_letters
 from tidegate.engine.unwritten import Unwritten
 from tidegate.engine.watcher import Watcher
-from tidegate.ports import Change, Held, Lever, Router, Runtime, ServiceRecord, Start, Store, Told, VersionRecord
+from tidegate.ports import (
+    Change,
+    DocumentRecord,
+    Held,
+    Record,
+    Router,
+    Runtime,
+    ServiceRecord,
+    Start,
+    Store,
+    Told,
+    VersionRecord,
+)
+
+
+class Grained(Protocol):
+    @property
+    def grain(self) -> Exposure: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +54,7 @@ class Orders:
         self,
         *,
         store: Store,
-        lever: Lever,
+        lever: Grained,
         runtime: Runtime,
         router: Router,
         watcher: Watcher,
@@ -101,7 +121,7 @@ class Orders:
     def remove(self, service: str, by: str, reason: str = "") -> str:
         """Takes the service out of the router and ends its tasks. Its history stays."""
         self._record(service)
-        if running := self._going(service):
+        if running := self.going(service):
             raise Conflict(
                 f"{service} has a rollout in flight ({running.rollout.id} at {running.rollout.wanted}).",
                 f"Stop it first: tidegate abort {service}.",
@@ -113,7 +133,7 @@ class Orders:
     def restart(self, service: str, by: str, reason: str = "") -> str:
         """Replaces the tasks of the version that serves, one by one, each by a healthy new one."""
         record = self._record(service)
-        if running := self._going(service):
+        if running := self.going(service):
             raise Conflict(
                 f"{service} has a rollout in flight ({running.rollout.id}): its guards would blame the candidate.",
                 f"Wait for it, or stop it first: tidegate abort {service}.",
@@ -132,27 +152,27 @@ class Orders:
         record = self._store.service(file.service)
         known = self._store.version(file.service, version)
         self._must_not_differ(file, version)
-        if found := self._already(file.service, version, record):
+        if found := self.already(file.service, version, record):
             return found
         chosen = plan or file.plan
         check_plan(chosen, file.compare)
         resolved = chosen.resolve()
-        superseded = self._make_way(file.service, version, chosen, by)
+        superseded = self.make_way(file.service, version, chosen, by)
         self.check(file, version)
         resolved.check_grain(self._lever.grain)
         if record is not None and record.stable:
-            self._check_alarms(file, record, resolved)
+            self.check_alarms(file, record, resolved)
         new = None if known else VersionRecord(file.service, version, file.tasks, now, by)
-        rollout = self._rollout(file, version, record, plan=resolved, by=by)
-        return self._begin(rollout, file, new, superseded, reason)
+        rollout = self.draft(file, version, record, plan=resolved, by=by)
+        return self.begin(rollout, file, new, superseded, reason)
 
-    def _rollout(self, file: Service, version: str, record: ServiceRecord | None, *, plan: Plan, by: str) -> Rollout:
+    def draft(self, file: Released, version: str, record: Record | None, *, plan: Plan, by: str) -> Rollout:
+        """The rollout that would begin now."""
         now = self._clock()
-        number = self._next_number(file.service, record)
         baseline = record.stable if record else ""
         return Rollout(
-            id=f"{file.service}-{number}",
-            subject=file.service,
+            id=self._next_id(file.subject, record),
+            subject=file.subject,
             baseline=baseline,
             candidate=version,
             salt=self._salt(),
@@ -160,16 +180,25 @@ class Orders:
             by=by,
             created=now,
             ticked=now,
+            lever="flags" if is_environment(file.subject) else "traffic",
         )
 
-    def _next_number(self, service: str, record: ServiceRecord | None) -> int:
-        """One more than any before, also when the service was removed in between: ids of rollouts are never used again."""
-        last = self._store.history(service, 1)
+    def _next_id(self, subject: str, record: Record | None) -> str:
+        """One more than any before, also when the subject was removed in between: ids of rollouts are never used again."""
+        last, stem = self._store.history(subject, 1), subject.replace("/", "-")
         before = int(last[0].rollout.id.rpartition("-")[2]) if last else 0
-        return max(before, record.number if record else 0) + 1
+        number = max(before, record.number if record else 0) + 1
+        while self._store.held(f"{stem}-{number}") is not None:  # of a service shop-prod beside the environment shop/prod
+            number += 1
+        return f"{stem}-{number}"
 
-    def _begin(
-        self, rollout: Rollout, file: Service, new: VersionRecord | None, superseded: Change | None, reason: str
+    def begin(
+        self,
+        rollout: Rollout,
+        file: Service | Environment,
+        new: VersionRecord | DocumentRecord | None,
+        superseded: Change | None,
+        reason: str,
     ) -> Deployed:
         why = rollout.plan.said + (f": {reason}" if reason else "")
         facts = {"baseline": rollout.baseline, "candidate": rollout.candidate, "plan": rollout.plan.said}
@@ -181,8 +210,8 @@ class Orders:
             rollout, True, f"{rollout.id}: {rollout.baseline or 'nothing'} -> {rollout.candidate}, {rollout.plan.said}."
         )
 
-    def _already(self, service: str, version: str, record: ServiceRecord | None) -> Deployed | None:
-        running = self._going(service)
+    def already(self, service: str, version: str, record: Record | None) -> Deployed | None:
+        running = self.going(service)
         if running is not None and running.rollout.candidate == version and running.rollout.phase is not Phase.ROLLING_BACK:
             rollout = running.rollout
             return Deployed(rollout, False, f"{rollout.id} is already bringing {version}, at {rollout.wanted}.")
@@ -190,9 +219,9 @@ class Orders:
             return Deployed(None, False, f"{service} already runs {version}: there is nothing to do.")
         return None
 
-    def _make_way(self, service: str, version: str, plan: PlanFile, by: str) -> Change | None:
+    def make_way(self, service: str, version: str, plan: PlanFile, by: str) -> Change | None:
         """What becomes of the rollout that is in flight; None when there is none. Raises Conflict when it is in the way."""
-        running = self._going(service)
+        running = self.going(service)
         if running is None:
             return None
         rollout = running.rollout
@@ -210,21 +239,21 @@ class Orders:
         told = [Told("roll_back", service, dropped.reason, rollout.id, by)] if dropped is not rollout else []
         return Change(running, dropped, running.harm, told=told)
 
-    def _check_alarms(self, file: Service, record: ServiceRecord, plan: Plan) -> None:
+    def check_alarms(self, file: Released, record: Record, plan: Plan) -> None:
         if plan.if_firing is not IfFiring.REFUSE:
             return
         for guard in self._watcher.firing(file, record):
             raise Conflict(
-                f"The alarm {guard.name} of {file.service} already fires: {guard.why}.",
+                f"The alarm {guard.name} of {file.subject} already fires: {guard.why}.",
                 "Mend the service first, or deploy with if_firing: ignore or compare in the plan.",
             )
 
     def rollback(self, service: str, by: str, *, to: str | None = None, reason: str = "") -> Deployed:
         """Brings back the version before, or `to`: at once, and without guards, for a person decided it."""
         record = self._record(service)
-        running = self._going(service)
+        running = self.going(service)
         if running is not None:
-            return self._abort_for_rollback(running, by, to, reason)
+            return self.go_back(running, by, to, reason)
         version = to or self._version_before(service, record)
         if version == record.stable:
             return Deployed(None, False, f"{service} already runs {version}: there is nothing to do.")
@@ -238,10 +267,10 @@ class Orders:
             guarded=False,
             keep_baseline=record.file.plan.keep_baseline,
         )
-        rollout = self._rollout(record.file, version, record, plan=plan, by=by)
-        return self._begin(rollout, record.file, None, None, reason)
+        rollout = self.draft(record.file, version, record, plan=plan, by=by)
+        return self.begin(rollout, record.file, None, None, reason)
 
-    def _abort_for_rollback(self, running: Held, by: str, to: str | None, reason: str) -> Deployed:
+    def go_back(self, running: Held, by: str, to: str | None, reason: str) -> Deployed:
         rollout = running.rollout
         if not rollout.plan.guarded and to in (None, rollout.candidate):
             # It is a way back itself: asked for twice, it must not lead forth again.
@@ -285,7 +314,7 @@ class Orders:
 
     def _intervene(self, service: str, by: str, kind: str, reason: str, do: Callable[[Rollout], Rollout]) -> Rollout:
         """Writes what a person wants of the latest rollout. The loop may write at the same moment: read again, a few times."""
-        record = self._record(service)
+        record = self.record(service)
         for _ in range(20):
             held = self._latest(service)
             after = do(held.rollout)
@@ -312,6 +341,16 @@ class Orders:
 
     # --- Looking up ---------------------------------------------------------------------------------------------------
 
+    def record(self, subject: str) -> Record:
+        """Raises NotFound, with the names that are known."""
+        if not is_environment(subject):
+            return self._record(subject)
+        record = self._store.environment(subject)
+        if record is None:
+            names = ", ".join(one.file.subject for one in self._store.environments()) or "none yet"
+            raise NotFound(f"There is no environment {subject!r}.", f"Known environments: {names}.")
+        return record
+
     def _record(self, service: str) -> ServiceRecord:
         record = self._store.service(service)
         if record is None:
@@ -322,15 +361,21 @@ class Orders:
     def _latest(self, service: str) -> Held:
         found = self._store.history(service, 1)
         if not found:
-            raise NotFound(f"{service} has no rollout.", f"Start one: tidegate deploy -f {service}.yaml --version VERSION.")
+            raise NotFound(f"{service} has no rollout.", _begin_one(service))
         return self._unwritten.over(found[0])
 
-    def _going(self, service: str) -> Held | None:
+    def going(self, service: str) -> Held | None:
         """The newest rollout in flight."""
         for held in self._store.history(service, 10, open_only=True):
             if held.rollout.in_flight:
                 return self._unwritten.over(held)
         return None
+
+
+def _begin_one(subject: str) -> str:
+    if is_environment(subject):
+        return f"Start one: tidegate flags deploy -f FILE --environment {subject}."
+    return f"Start one: tidegate deploy -f {subject}.yaml --version VERSION."
 
 
 def same_tasks(one: Tasks, other: Tasks) -> bool:

@@ -63,6 +63,9 @@ class TrafficLever:
         groups = self._tasks or {}
         return [task for key, group in groups.items() if subject in (None, key[0]) for task in group]
 
+    def reading_of(self, subject: str) -> RouterReading | None:  # noqa: ARG002 - one router counts for all
+        return self.reading
+
     def applied(self, subject: str) -> Applied:
         return self._applied.get(subject, UNSEEN)
 

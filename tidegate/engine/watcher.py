@@ -16,6 +16,7 @@ from typing import Protocol
 from tidegate.core.alarm import AlarmFile, Of
 from tidegate.core.alarm_state import AlarmSeen, AlarmState, Datapoint
 from tidegate.core.counts import Counts, counts
+from tidegate.core.environment import Released
 from tidegate.core.errors import Refused
 from tidegate.core.exposure import NONE, Exposure
 from tidegate.core.harm import Counted, Harm, look_at, note_exposure, note_slow
@@ -24,7 +25,6 @@ from tidegate.core.metric_name import MetricName, Source, parse_metric_name, ref
 from tidegate.core.plan import IfFiring
 from tidegate.core.rollout import Phase, Rollout
 from tidegate.core.series import Series
-from tidegate.core.service import Service
 from tidegate.core.setting import Applied
 from tidegate.core.tally import NOTHING
 from tidegate.core.verdict import GOOD, GuardSeen, TaskHealth, Verdict, combine, hard_gate
@@ -33,7 +33,7 @@ from tidegate.engine.comparing import Compared, Comparing, Moment, Sides
 from tidegate.engine.recent import Recent, figures_of
 from tidegate.engine.remembering import Remembering, Stood
 from tidegate.engine.view import ComparisonView, Figures, view_comparison
-from tidegate.ports import Held, Measurement, RouterReading, ServiceReading, ServiceRecord, Slot
+from tidegate.ports import Held, Measurement, Record, RouterReading, ServiceReading, Slot
 
 SAVE_EVERY = timedelta(seconds=5)
 """How often the book of a rollout is written down: what a restart may lose of the alarms' figures."""
@@ -42,8 +42,7 @@ SAVE_EVERY = timedelta(seconds=5)
 class Seeing(Protocol):
     """What the watcher asks of the lever."""
 
-    @property
-    def reading(self) -> RouterReading | None: ...
+    def reading_of(self, subject: str) -> RouterReading | None: ...
 
     @property
     def grain(self) -> Exposure: ...
@@ -56,8 +55,8 @@ class Seeing(Protocol):
 class Gauges(Protocol):
     """Metrics that the router does not count."""
 
-    def look(self, files: Sequence[Service], now: datetime) -> None:
-        """Takes what came since the last look, for the alarms of these services. Returns at once."""
+    def look(self, files: Sequence[Released], now: datetime) -> None:
+        """Takes what came since the last look, for the alarms of these files. Returns at once."""
 
     def scraped(self, service: str) -> Scraped | None:
         """What its tasks exposed; None when nobody has looked since the last look."""
@@ -158,26 +157,26 @@ class Watcher:
 
     # --- once a tick --------------------------------------------------------------------------------------------------
 
-    def look(self, records: Sequence[ServiceRecord], claimed: Sequence[Held], now: datetime) -> None:
+    def look(self, records: Sequence[Record], claimed: Sequence[Held], now: datetime) -> None:
         """Looks at everything. `of`, `harm` and the rest then speak of this look."""
         self._gauges.look([record.file for record in records], now)
-        self._services = {record.file.service: self._services.get(record.file.service, _Watched()) for record in records}
+        self._services = {record.file.subject: self._services.get(record.file.subject, _Watched()) for record in records}
         going = [held for held in claimed if held.rollout.in_flight]
         self._youngest = {held.rollout.subject: held.rollout.id for held in claimed}
         self._rollouts = {held.rollout.id: self._rollouts.get(held.rollout.id) or _restored(held) for held in going}
         self._looks = {id_: look for id_, look in self._looks.items() if id_ in self._rollouts}
-        files = {record.file.service: record.file for record in records}
+        files = {record.file.subject: record.file for record in records}
         judged = {held.rollout.subject for held in going}
         for record in records:
-            self._look_at_service(record, now, judge=record.file.service not in judged)
+            self._look_at_service(record, now, judge=record.file.subject not in judged)
         for held in going:
             file = files.get(held.rollout.subject)
             if file is not None:
                 self._looks[held.rollout.id] = self._look_at_rollout(held.rollout, file, now)
 
-    def _look_at_service(self, record: ServiceRecord, now: datetime, *, judge: bool) -> None:
+    def _look_at_service(self, record: Record, now: datetime, *, judge: bool) -> None:
         """While a rollout is in flight the same alarms are judged there; here only the figures go on."""
-        name, watched = record.file.service, self._services[record.file.service]
+        name, watched = record.file.subject, self._services[record.file.subject]
         health = self._lever.health(name, record.stable) if record.stable else None
         healthy = None if health is None else {Of.SERVICE: health.healthy}
         watched.book = watched.book.look(record.file.alarms, self._glimpse(name, healthy, now))
@@ -189,7 +188,7 @@ class Watcher:
             stood = Stood(sides.epoch, record.stable, sides.baseline, now)
             watched.remembering = watched.remembering.look(stood)
 
-    def _look_at_rollout(self, rollout: Rollout, file: Service, now: datetime) -> Look:
+    def _look_at_rollout(self, rollout: Rollout, file: Released, now: datetime) -> Look:
         watched, subject = self._rollouts[rollout.id], rollout.subject
         candidate = self._lever.health(subject, rollout.candidate)
         baseline = self._lever.health(subject, rollout.baseline) if rollout.baseline else None
@@ -217,7 +216,7 @@ class Watcher:
     # --- comparing ----------------------------------------------------------------------------------------------------
 
     def _compare(
-        self, watched: _Watched, rollout: Rollout, file: Service, health: TaskHealth | None, now: datetime
+        self, watched: _Watched, rollout: Rollout, file: Released, health: TaskHealth | None, now: datetime
     ) -> Compared | None:
         """One tick of the comparison; None when nothing is compared."""
         compare = file.compare
@@ -285,7 +284,7 @@ class Watcher:
 
     def _reading(self, service: str) -> tuple[ServiceReading | None, str]:
         """None when the router did not answer; an empty one when it answered and does not know this service yet."""
-        reading = self._lever.reading
+        reading = self._lever.reading_of(service)
         return (None, "") if reading is None else (reading.services.get(service, ServiceReading()), reading.epoch)
 
     def _counts(self, service: str, now: datetime) -> Counts | None:
@@ -343,20 +342,20 @@ class Watcher:
 
     # --- alarms -------------------------------------------------------------------------------------------------------
 
-    def alarms(self, record: ServiceRecord) -> tuple[GuardSeen, ...]:
+    def alarms(self, record: Record) -> tuple[GuardSeen, ...]:
         """The alarms of a service outside of rollouts."""
-        watched = self._services.get(record.file.service) or _Watched()
+        watched = self._services.get(record.file.subject) or _Watched()
         return tuple(_as_guard(alarm, watched.seen.get(alarm.name)) for alarm in record.file.alarms)
 
-    def firing(self, file: Service, record: ServiceRecord) -> Sequence[GuardSeen]:
+    def firing(self, file: Released, record: Record) -> Sequence[GuardSeen]:
         """Alarms of this file that would roll back, and fire already before the start."""
         acting = {alarm.name for alarm in file.alarms if alarm.rollback}
         return [guard for guard in self.alarms(record) if guard.state == "firing" and guard.name in acting]
 
-    def unknown_metrics(self, file: Service) -> Iterator[Refused]:
+    def unknown_metrics(self, file: Released) -> Iterator[Refused]:
         """Why guards of this file could never see anything: their metric does not exist."""
         for metric, place in _asked(file):
-            known = self._gauges.known(file.service, metric.source)
+            known = self._gauges.known(file.subject, metric.source)
             try:
                 if known is not None:
                     refuse_unknown(metric, known, place)
@@ -364,7 +363,7 @@ class Watcher:
                 yield refused
 
 
-def _asked(file: Service) -> Iterator[tuple[MetricName, str]]:
+def _asked(file: Released) -> Iterator[tuple[MetricName, str]]:
     """Metrics that the router does not count, and where the file names them."""
     for place, alarm in enumerate(file.alarms):
         if alarm.metric is not None and alarm.metric_name.source is not Source.ROUTER:

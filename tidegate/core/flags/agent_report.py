@@ -1,0 +1,86 @@
+"""What an agent tells the control plane once a second: what it applies, and how the requests ended that asked it.
+
+Everything counts up since the beginning of the agent's life (`epoch`) and of the rollout, so that a report that is lost is in
+the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from tidegate.core.document import Document, read
+from tidegate.core.exposure import NONE, Exposure
+from tidegate.core.latency import EDGES, Latencies
+from tidegate.core.tally import Tally
+
+LARGEST = 2**53
+Count = Annotated[int, Field(strict=True, ge=0, le=LARGEST)]
+Said = Annotated[str, StringConstraints(max_length=200)]
+
+
+class SideFile(Document):
+    document: Count
+    begun: Count = 0
+    finished: Count = 0
+    failed: Count = 0
+    latency: dict[Annotated[int, Field(ge=0, lt=len(EDGES))], Count] = Field(default_factory=dict)
+
+
+class ReportFile(Document):
+    agent: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    version: Said = ""
+    epoch: Said
+    serial: Count
+    origin: Said
+    exposure: Exposure = NONE
+    rollout: Said = ""
+    sides: dict[Annotated[str, StringConstraints(pattern="^(baseline|candidate)$")], SideFile] = Field(default_factory=dict)
+    flags: dict[Said, dict[Said, Count]] = Field(default_factory=dict)
+    """Evaluations by flag and variant."""
+
+
+@dataclass(frozen=True, slots=True)
+class SideCount:
+    """Of one side: which document it was, and how its requests ended."""
+
+    document: int
+    tally: Tally = field(default_factory=Tally)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentReport:
+    agent: str
+    version: str
+    epoch: str
+    serial: int
+    origin: str
+    exposure: Exposure
+    rollout: str
+    sides: Mapping[str, SideCount] = field(default_factory=dict)
+    flags: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+def read_report(content: object) -> AgentReport:
+    """Raises Invalid with the place."""
+    file = read(ReportFile, content, "the report")
+    return AgentReport(
+        agent=file.agent,
+        version=file.version,
+        epoch=file.epoch,
+        serial=file.serial,
+        origin=file.origin,
+        exposure=file.exposure,
+        rollout=file.rollout,
+        sides={name: SideCount(side.document, _tally(side)) for name, side in file.sides.items()},
+        flags=file.flags,
+    )
+
+
+def _tally(side: SideFile) -> Tally:
+    return Tally(
+        side.begun, side.finished, side.failed, Latencies({bin_: count for bin_, count in side.latency.items() if count})
+    )

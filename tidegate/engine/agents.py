@@ -1,0 +1,125 @@
+"""The agents of flags, as they have reported: who is there, what each applies, and what they have counted together.
+
+The API tells it of every report, from its own thread; the lever looks once a tick. Silence is measured in time that was
+looked at, so that a clock that jumps, or a controller that slept, makes no agent silent.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from threading import Lock
+
+from tidegate.core.flags.agent_report import AgentReport, SideCount
+from tidegate.core.tally import NOTHING, Tally
+from tidegate.ports import ServiceReading, Slot
+
+SILENT = timedelta(seconds=5)
+"""An agent that was not heard for longer may apply anything."""
+FORGOTTEN = timedelta(seconds=30)
+"""One that was not heard for longer is gone."""
+_LONGEST_LOOK = timedelta(seconds=2)
+_SLOTS = {"baseline": Slot.STABLE, "candidate": Slot.CANDIDATE}
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """One agent, as it was heard last. `silent` is for how long."""
+
+    report: AgentReport
+    heard: timedelta
+    silent: timedelta = timedelta(0)
+
+    @property
+    def is_silent(self) -> bool:
+        return self.silent > SILENT
+
+
+@dataclass
+class _Subject:
+    agents: dict[str, Agent] = field(default_factory=dict)
+    totals: dict[tuple[Slot, str], Tally] = field(default_factory=dict)
+    flags: dict[str, dict[str, int]] = field(default_factory=dict)
+
+
+class Agents:
+    def __init__(self) -> None:
+        self._subjects: dict[str, _Subject] = {}
+        self._time = timedelta(0)
+        self._looked: datetime | None = None
+        self._lock = Lock()
+        self.epoch = secrets.token_hex(8)
+        """Of what is counted here: the next controller counts from zero."""
+
+    def report(self, subject: str, report: AgentReport) -> None:
+        """Takes one report."""
+        with self._lock:
+            known = self._subjects.setdefault(subject, _Subject())
+            before = known.agents.get(report.agent)
+            known.agents[report.agent] = Agent(report, self._time)
+            if before is None and not self.has_settled:
+                return  # what it has counted so far was told to the controller before us
+            last = before.report if before is not None else None
+            _add_sides(known.totals, report, last)
+            _add_flags(known.flags, report, last)
+
+    @property
+    def has_settled(self) -> bool:
+        """Whether every agent that is there had the time to be heard."""
+        return self._time > SILENT
+
+    def look(self, now: datetime) -> None:
+        """Time goes on, and whoever was silent for too long is forgotten. What he has counted stays."""
+        with self._lock:
+            passed = now - self._looked if self._looked is not None else timedelta(0)
+            self._looked = now
+            self._time += min(max(timedelta(0), passed), _LONGEST_LOOK)
+            for known in self._subjects.values():
+                known.agents = {id_: agent for id_, agent in known.agents.items() if self._time - agent.heard <= FORGOTTEN}
+
+    def of(self, subject: str) -> Sequence[Agent]:
+        with self._lock:
+            known = self._subjects.get(subject)
+            agents = list(known.agents.values()) if known else []
+            return [replace(agent, silent=self._time - agent.heard) for agent in agents]
+
+    def reading(self, subject: str) -> ServiceReading:
+        """What all agents have counted together, since we count."""
+        with self._lock:
+            known = self._subjects.get(subject)
+            tallies = dict(known.totals) if known else {}
+        # Nobody rescues what fails behind a flag: users see all of it.
+        seen = sum(tally.failed for (slot, _), tally in tallies.items() if slot is Slot.CANDIDATE)
+        return ServiceReading(tallies, seen_failures=seen)
+
+    def evaluations(self, subject: str) -> Mapping[str, Mapping[str, int]]:
+        """By flag and variant."""
+        with self._lock:
+            known = self._subjects.get(subject)
+            return {flag: dict(variants) for flag, variants in known.flags.items()} if known else {}
+
+
+def _add_sides(totals: dict[tuple[Slot, str], Tally], report: AgentReport, last: AgentReport | None) -> None:
+    same = last is not None and (last.epoch, last.rollout) == (report.epoch, report.rollout)
+    for name, side in report.sides.items():
+        before = last.sides.get(name) if last is not None and same else None
+        key = (_SLOTS[name], str(side.document))
+        totals[key] = totals.get(key, NOTHING).plus(_since(side, before))
+
+
+def _since(side: SideCount, before: SideCount | None) -> Tally:
+    """What came since the last report. Another document, or counts that have fallen, have begun anew."""
+    if before is None or before.document != side.document or before.tally.finished > side.tally.finished:
+        return side.tally
+    return side.tally.minus(before.tally)
+
+
+def _add_flags(totals: dict[str, dict[str, int]], report: AgentReport, last: AgentReport | None) -> None:
+    known = last.flags if last is not None and last.epoch == report.epoch else {}
+    for flag, variants in report.flags.items():
+        before, total = known.get(flag, {}), totals.setdefault(flag, {})
+        for variant, count in variants.items():
+            earlier = before.get(variant, 0)
+            total[variant] = total.get(variant, 0) + (count - earlier if count >= earlier else count)

@@ -1,0 +1,187 @@
+"""The flag lever: exposure moves by snapshots that agents stream or poll. A document is ready at once, and never ends.
+
+Serials of snapshots are taken from blocks that were written down as used before: none is ever given to two snapshots, also
+after a crash, and a way back needs no database to be told to the agents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+import structlog
+
+from tidegate.core.errors import NotFound, TidegateError
+from tidegate.core.exposure import NONE, Exposure
+from tidegate.core.flags.document import FlagDocument
+from tidegate.core.flags.snapshot import Snapshot
+from tidegate.core.rollout import Readiness, Ready
+from tidegate.core.setting import UNSEEN, Applied, Setting
+from tidegate.core.verdict import TaskHealth
+from tidegate.engine.agents import Agent, Agents
+from tidegate.engine.flag_board import FlagBoard
+from tidegate.ports import RouterReading, Serials
+
+BLOCK = 1000
+"""Serials that are taken at once."""
+FEW = 200
+"""With so few left, more are taken, as long as there are some to go on without a database."""
+MOST_KNOWN = 64
+
+Known = Callable[[str, int], FlagDocument | None]
+"""The document of an application under its number."""
+Reserve = Callable[[str, int], Serials]
+
+
+@dataclass
+class _Posted:
+    """Of one subject: what is in force, and what was under each of the last serials."""
+
+    setting: Setting
+    settings: dict[int, Setting] = field(default_factory=dict)
+
+
+@dataclass
+class _Block:
+    serials: Serials
+    next: int
+
+    @property
+    def left(self) -> int:
+        return self.serials.last - self.next + 1
+
+
+class FlagLever:
+    """Implements ports.Lever for environments of applications."""
+
+    grain = Exposure(1)
+
+    def __init__(self, *, document: Known, reserve: Reserve, agents: Agents, board: FlagBoard) -> None:
+        self._document = document
+        self._reserve = reserve
+        self._agents = agents
+        self._board = board
+        self._posted: dict[str, _Posted] = {}
+        self._blocks: dict[str, _Block] = {}
+        self._log = structlog.get_logger()
+
+    # --- what is seen -------------------------------------------------------------------------------------------------
+
+    def look(self, now: datetime) -> None:
+        self._agents.look(now)
+
+    def reading_of(self, subject: str) -> RouterReading:
+        return RouterReading(self._agents.epoch, {subject: self._agents.reading(subject)})
+
+    def applied(self, subject: str) -> Applied:
+        """Over all agents: the lowest exposure while it grows, the highest while it falls. One that was heard lately and is
+        silent may apply anything. Without any agent nobody evaluates: then what is wanted is applied."""
+        posted = self._posted.get(subject)
+        agents = self._agents.of(subject)
+        if posted is None or not self._agents.has_settled or any(agent.is_silent for agent in agents):
+            return UNSEEN
+        if not agents:
+            return _shown(posted.setting)
+        return _together(posted.setting, [self._of_agent(subject, posted, agent) for agent in agents])
+
+    def _of_agent(self, subject: str, posted: _Posted, agent: Agent) -> Setting | None:
+        block, report = self._blocks.get(subject), agent.report
+        if block is None:  # nothing is in force there, and nothing was
+            return posted.setting
+        if report.origin != block.serials.origin:
+            return None
+        setting = posted.settings.get(report.serial)
+        return replace(setting, exposure=report.exposure) if setting is not None else None
+
+    def readiness(self, subject: str, version: str) -> Readiness:
+        if self._find(subject, version) is None:
+            return Readiness(Ready.UNSEEN)
+        return Readiness(Ready.YES)
+
+    def health(self, subject: str, version: str) -> TaskHealth:  # noqa: ARG002 - documents have no tasks that could be ill
+        return TaskHealth(wanted=0, healthy=0)
+
+    def gone(self, subject: str, version: str) -> bool:  # noqa: ARG002 - nothing of a document runs anywhere
+        return True
+
+    # --- what is asked for --------------------------------------------------------------------------------------------
+
+    def apply(self, settings: Mapping[str, Setting], needs: frozenset[tuple[str, str]], now: datetime) -> None:  # noqa: ARG002 - documents are always ready
+        for subject, setting in settings.items():
+            wanted = setting if setting.slot else replace(setting, rollout="", exposure=NONE)
+            posted = self._posted.get(subject)
+            if posted is None or posted.setting != wanted:
+                self._post(subject, wanted, posted)
+            self._take_more(subject)
+        for subject in self._posted.keys() - settings.keys():
+            del self._posted[subject]
+            self._board.post(subject, None)
+
+    def _post(self, subject: str, setting: Setting, posted: _Posted | None) -> None:
+        if not setting.stable:
+            self._posted[subject] = _Posted(setting)
+            self._board.post(subject, None)
+            return
+        baseline, candidate = self._find(subject, setting.stable), self._find(subject, setting.slot)
+        serial = self._next(subject)
+        if baseline is None or serial is None or (setting.slot and candidate is None):
+            return  # it is tried again at the next tick
+        origin = self._blocks[subject].serials.origin
+        application, _, environment = subject.partition("/")
+        snapshot = Snapshot(application, environment, serial, origin, baseline)
+        if candidate is not None:
+            snapshot = replace(
+                snapshot, candidate=candidate, salt=setting.salt, exposure=setting.exposure, rollout=setting.rollout
+            )
+        known = {**(posted.settings if posted else {}), serial: setting}
+        self._posted[subject] = _Posted(setting, dict(list(known.items())[-MOST_KNOWN:]))
+        self._board.post(subject, snapshot)
+
+    def _next(self, subject: str) -> int | None:
+        block = self._blocks.get(subject)
+        if block is None or not block.left:
+            self._take(subject)
+            block = self._blocks.get(subject)
+        if block is None or not block.left:
+            return None
+        block.next += 1
+        return block.next - 1
+
+    def _take_more(self, subject: str) -> None:
+        block = self._blocks.get(subject)
+        if block is not None and block.left < FEW:
+            self._take(subject)
+
+    def _take(self, subject: str) -> None:
+        try:
+            serials = self._reserve(subject, BLOCK)
+        except NotFound:
+            return  # it was removed meanwhile
+        except TidegateError as error:
+            self._log.warning("no_serials", subject=subject, problem=error.what, mend=error.mend)
+            return
+        self._blocks[subject] = _Block(serials, serials.first)
+
+    def _find(self, subject: str, version: str) -> FlagDocument | None:
+        if not version:
+            return None
+        try:
+            return self._document(subject.partition("/")[0], int(version))
+        except TidegateError as error:
+            self._log.warning("document_unread", subject=subject, number=version, problem=error.what, mend=error.mend)
+            return None
+
+
+def _shown(setting: Setting) -> Applied:
+    return Applied(setting.exposure, setting.stable, setting.slot, setting.salt)
+
+
+def _together(wanted: Setting, settings: list[Setting | None]) -> Applied:
+    seen = [setting for setting in settings if setting is not None]
+    if len(seen) < len(settings):
+        return UNSEEN
+    exposures = [setting.exposure for setting in seen]
+    exposure = max(exposures) if max(exposures) > wanted.exposure else min(exposures)
+    sides = {(setting.stable, setting.slot, setting.salt) for setting in seen}
+    return Applied(exposure, *sides.pop()) if len(sides) == 1 else Applied(exposure)
