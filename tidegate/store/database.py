@@ -80,7 +80,9 @@ def _begin_sqlite(patience: float, connection: Connection) -> None:
         connection.exec_driver_sql(f"PRAGMA busy_timeout={round(wanted * 1000)}")
         connection.info["patience"] = wanted
     # A transaction that reads first and writes later cannot be upgraded when somebody else wrote between: lock at once.
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    # Who only reads needs none: each statement sees what is committed, as in PostgreSQL.
+    if writes:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 @contextmanager

@@ -58,8 +58,7 @@ class SqlStore:
 
     def services(self) -> Sequence[ServiceRecord]:
         with reading(self._engine) as connection:
-            rows = connection.execute(select(services).order_by(services.c.name)).mappings()
-            return [self._record(row) for row in rows]
+            return [self._record(row) for row in connection.execute(_SERVICES).mappings()]
 
     def _record(self, row: RowMapping) -> ServiceRecord:
         """Reads a file again only when its row changed; the same row gives the same object."""
@@ -293,6 +292,11 @@ _COLUMNS = ("revision", "active", "open", "phase", "state", "harm")
 _WHERE = rollouts.c.id == bindparam("the_id")
 _UPDATE = update(rollouts).where(_WHERE).values({name: bindparam(f"new_{name}") for name in _COLUMNS})
 _UPDATE_WATCH = update(rollouts).where(_WHERE).values(watch=bindparam("new_watch"))
+# Made once: to put a statement together costs as much as to run it.
+_SERVICES = select(services).order_by(services.c.name)
+_REVISIONS = (
+    select(rollouts.c.id, rollouts.c.revision).where(rollouts.c.id.in_(bindparam("ids", expanding=True))).with_for_update()
+)
 _OPEN = (
     select(rollouts.c.id, rollouts.c.revision, rollouts.c.owner, rollouts.c.lease_until)
     .where(rollouts.c.open)
@@ -320,8 +324,8 @@ def _revisions(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
     """The revisions now; the rows are ours until the transaction ends."""
     found: dict[str, int] = {}
     for start in range(0, len(ids), 500):
-        query = select(rollouts.c.id, rollouts.c.revision).where(rollouts.c.id.in_(ids[start : start + 500])).with_for_update()
-        found |= {row.id: row.revision for row in connection.execute(query)}
+        rows = connection.execute(_REVISIONS, {"ids": ids[start : start + 500]})
+        found |= {row.id: row.revision for row in rows}
     return found
 
 
