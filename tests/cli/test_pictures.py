@@ -59,7 +59,7 @@ FORECAST = Forecast(
         StepAhead("10%", MINUTE, 2 * MINUTE, 360, 0.067, 3 * MINUTE, "the shop team looks at every order of the last hour"),
         StepAhead("20%", MINUTE, 2 * MINUTE, 360, 0.067, timedelta(hours=1, seconds=3)),
         StepAhead("30%", MINUTE, 1.7 * MINUTE, 636, 0.05, 1.7 * MINUTE),
-        StepAhead("40%", MINUTE, MINUTE / 4, 1636, 0.02, MINUTE / 9),
+        StepAhead("40%", MINUTE, MINUTE / 4, 1636, 0.02, MINUTE / 9, proven=True),
         StepAhead("50%", MINUTE, 2 * MINUTE, 12, None, None),
         StepAhead("100%", MINUTE, MINUTE, 12_000, None, None),
     ),

@@ -13,6 +13,7 @@ from tidegate.core.compare_settings import settings_of
 from tidegate.core.comparison_settings import Settings
 from tidegate.core.forecast import Course, Forecast, Planned, forecast
 from tidegate.core.forecast_harm import Reins, Traffic
+from tidegate.core.forecast_proof import Slow
 from tidegate.core.plan import Unsure, read_plan
 
 LINEAR = (*(Planned(tenths / 10, 60.0) for tenths in range(1, 10)), Planned(1.0, 60.0))
@@ -183,7 +184,7 @@ PLANS = st.sampled_from([
 MARGINS = st.sampled_from(["1.25x + 0.1pp", "1x + 0.000001pp", "100x", "100x + 99pp", "99pp"])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     plan=PLANS,
     margin=MARGINS,
@@ -208,3 +209,21 @@ def test_whatever_plan_and_traffic_come_the_figures_are_figures(*, plan, margin,
     worst_first = [round(harm.found, 2) for harm in seen.harms]
     assert worst_first == sorted(worst_first, reverse=True) or rate * tick < 100
     assert all(warning.endswith(".") for warning in seen.warnings)
+
+
+def test_a_step_that_is_proven_early_is_not_called_blind():
+    seen = along("adaptive harm 10 over 10s", 2000)
+    assert all(step.proven and step.sees for step in seen.steps[:-1])
+    assert not seen.warnings
+    slow = along("adaptive harm 10 over 10s", 20)
+    assert not slow.steps[0].proven
+    assert "Take longer: no_faster_than: " in slow.warnings[0]
+
+
+def test_the_outcome_that_is_proven_last_decides_how_long_an_adaptive_plan_takes():
+    quick = forecast(Course(ADAPTIVE, BUDGET), Traffic(300), Settings()).seconds
+    bursts = (Slow(0.5, 0.2, 1.0), Slow(0.01, 0.003, 20.0))
+    assert forecast(Course(ADAPTIVE, BUDGET), Traffic(300, slows=bursts[:1]), Settings()).seconds == quick
+    assert forecast(Course(ADAPTIVE, BUDGET), Traffic(300, slows=bursts), Settings()).seconds > 1.5 * quick
+    never = (Slow(0.01, 0.05, 1.0),)
+    assert not any(step.proven for step in forecast(Course(ADAPTIVE, BUDGET), Traffic(300, slows=never), Settings()).steps)

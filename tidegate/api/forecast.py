@@ -41,6 +41,7 @@ class StepAhead:
     requests: int
     finds: float | None
     needs: timedelta | None
+    proven: bool  # it ends early, for by then the candidate is proven to be not worse
     gate: str = ""
 
 
@@ -106,7 +107,14 @@ def _traffic(body: ForecastBody, known: Known, *, runs: bool) -> TrafficAhead:
 def _step(step: Step, ahead: StepForecast) -> StepAhead:
     needs = None if ahead.needed is None or ahead.needed > _LONGEST else _span(ahead.needed)
     return StepAhead(
-        say_share(step.exposure), step.hold, _span(ahead.seconds), round(ahead.requests), ahead.detectable, needs, step.gate
+        exposure=say_share(step.exposure),
+        hold=step.hold,
+        held=_span(ahead.seconds),
+        requests=round(ahead.requests),
+        finds=ahead.detectable,
+        needs=needs,
+        proven=ahead.proven,
+        gate=step.gate,
     )
 
 

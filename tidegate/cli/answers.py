@@ -199,6 +199,7 @@ class StepAhead:
     finds: float | None
     needs: Duration | None
     gate: Words = ""
+    proven: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,15 +62,15 @@ def _sight(step: StepAhead, *, compared: bool) -> tuple[str, RenderableType]:
     if not compared or not step.hold or step.exposure == "0%":
         return NONE, gate
     found = NONE if step.finds is None else f"{_fault(step.finds)} failing"
-    too_short = step.needs is None or step.needs > step.held
+    too_short = not step.proven and (step.needs is None or step.needs > step.held)
     return found, gate or (Text(_too_short(step), "yellow") if too_short else Text(_held(step), "dim"))
 
 
 def _held(step: StepAhead) -> str:
     """Why it is not held for as long as the plan says."""
-    if step.held > step.hold:
-        return f"more than {span(step.hold)}, to see enough"
-    return f"of {span(step.hold)}: proven by then" if step.held < step.hold else ""
+    if step.proven:
+        return f"of {span(step.hold)}: proven by then"
+    return f"more than {span(step.hold)}, to see enough" if step.held > step.hold else ""
 
 
 def _too_short(step: StepAhead) -> str:

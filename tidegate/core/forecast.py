@@ -11,22 +11,18 @@ No chance is drawn here (`power`, `forecast_harm`). Simulation shows how far tha
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-import numpy as np
-
-from tidegate.core import power
+from tidegate.core import forecast_proof, power
 from tidegate.core.comparison_settings import Settings
-from tidegate.core.evalue import TINY, Block, Margin, Point, log_evalue, project
 from tidegate.core.exposure import WHOLE
 from tidegate.core.forecast_harm import HarmForecast, Held, Reins, Traffic, harm_of
 from tidegate.core.forecast_warnings import warn
 from tidegate.core.plan import Plan, Unsure
 
 FAULTS = (1.0, 0.2, 0.05, 0.02)
-PROOF = 1.4
-"""How much longer it takes until *every* outcome is proven than until one is. Measured by simulation."""
 EXTENDED = 2
 """`extend`: a step without enough data is held for up to this many times its hold."""
 
@@ -70,17 +66,19 @@ def _seconds(span: timedelta | None) -> float | None:
 @dataclass(frozen=True, slots=True)
 class StepForecast:
     """`seconds`: how long a healthy version is held there. `detectable`: the smallest fault found with probability 0.9 by then,
-    None when not even a dead version is; `needed`: seconds that it takes to find one of `must_see`, None when none would do."""
+    None when not even a dead version is; `needed`: seconds that it takes to find one of `must_see`, None when none would do;
+    `proven`: it ends early, for by then the candidate is proven to be not worse."""
 
     exposure: float
     seconds: float
     requests: float
     detectable: float | None
     needed: float | None
+    proven: bool
 
     @property
     def sees(self) -> bool:
-        return self.needed is not None and self.needed <= self.seconds
+        return self.proven or (self.needed is not None and self.needed <= self.seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +99,16 @@ def forecast(course: Course, traffic: Traffic, settings: Settings) -> Forecast:
 
 def look_ahead(course: Course, traffic: Traffic, settings: Settings) -> tuple[StepForecast, ...]:
     """What each step will see of a healthy version."""
-    held = _healthily(course, traffic, settings)
-    return tuple(_step(step, seconds, traffic, settings) for step, seconds in zip(course.steps, held, strict=True))
+    stays = _healthily(course, traffic, settings)
+    return tuple(_step(step, stay, traffic, settings) for step, stay in zip(course.steps, stays, strict=True))
 
 
-def _step(step: Planned, seconds: float, traffic: Traffic, settings: Settings) -> StepForecast:
-    n_c, n_b = (traffic.rate * seconds * share for share in (step.exposure, 1 - step.exposure))
+def _step(step: Planned, stay: Stay, traffic: Traffic, settings: Settings) -> StepForecast:
+    n_c, n_b = (traffic.rate * stay.seconds * share for share in (step.exposure, 1 - step.exposure))
     if not step.is_compared or not settings.weights.errors:
-        return StepForecast(step.exposure, seconds, n_c, None, None)
+        return StepForecast(step.exposure, stay.seconds, n_c, None, None, stay.proven)
     seen = power.detectable(n_c, n_b, traffic.errors, traffic.phi, settings)
-    return StepForecast(step.exposure, seconds, n_c, seen, _needed(step, traffic, settings))
+    return StepForecast(step.exposure, stay.seconds, n_c, seen, _needed(step, traffic, settings), stay.proven)
 
 
 def _needed(step: Planned, traffic: Traffic, settings: Settings) -> float | None:
@@ -124,6 +122,12 @@ def _needed(step: Planned, traffic: Traffic, settings: Settings) -> float | None
 # --- How long a step is held ------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Stay:
+    seconds: float
+    proven: bool = False
+
+
 def _extended(step: Planned, needed: float | None, course: Course) -> Held:
     """As long as it takes to see enough, where the plan extends: of a version that is not proven to be well."""
     if not (step.is_compared and course.reins.acts and course.no_data is Unsure.EXTEND):
@@ -132,27 +136,22 @@ def _extended(step: Planned, needed: float | None, course: Course) -> Held:
     return Held(step.exposure, min(max(step.seconds, wanted), EXTENDED * step.seconds))
 
 
-def _healthily(course: Course, traffic: Traffic, settings: Settings) -> list[float]:
+def _healthily(course: Course, traffic: Traffic, settings: Settings) -> Iterator[Stay]:
     """A step that may end early does when the candidate is proven to be not worse; the proof is gathered from step to step."""
-    wanted, gathered, held = settings.early.log_limit * PROOF * traffic.phi, 0.0, list[float]()
+    wanted, gathered = forecast_proof.wanted(settings), 0.0
     for step in course.steps:
         longest = _extended(step, _needed(step, traffic, settings), course).seconds
         if step.least is None or not step.is_compared:
-            held.append(longest)
+            yield Stay(longest)
             continue
-        gains = traffic.rate * step.exposure * _healthy_gain(step.exposure, traffic, settings)
-        proven = max(step.least, max(0.0, wanted - gathered) / gains if gains else math.inf)
-        held.append(proven if proven <= step.seconds else longest)
-        gathered += held[-1] * gains
-    return held
+        gains = _proving(step.exposure, traffic, settings)
+        early = max(step.least, max(0.0, wanted - gathered) / gains if gains else math.inf)
+        stay = Stay(early, proven=True) if early <= step.seconds else Stay(longest)
+        gathered += stay.seconds * gains
+        yield stay
 
 
-def _healthy_gain(exposure: float, traffic: Traffic, settings: Settings) -> float:
-    """What a request of a healthy candidate adds to "not worse", in nats."""
-    p, ratio = np.asarray(max(traffic.errors, TINY)), (1 - exposure) / exposure
-    margin = Margin(settings.ratio, settings.early.points)
-    if margin.edge(p) >= 1:
-        return 0.0
-    block = Block(*(np.asarray(x) for x in (1.0, p, ratio, ratio * p)))
-    toward = Point(p, p)
-    return max(1e-9, float(log_evalue(block, toward, project(block, toward, margin))))
+def _proving(exposure: float, traffic: Traffic, settings: Settings) -> float:
+    """Nats a second."""
+    per_request = forecast_proof.gain(exposure, errors=traffic.errors, phi=traffic.phi, slows=traffic.slows, settings=settings)
+    return traffic.rate * exposure * per_request

@@ -17,6 +17,7 @@ from tidegate.core import budget, power
 from tidegate.core.budget import Around, Budget, Pace
 from tidegate.core.comparison_settings import Settings
 from tidegate.core.evalue import Margin
+from tidegate.core.forecast_proof import Slow
 
 WAIT = 2.0
 """Seconds until the fate of a request is known while a candidate warms up, where the slowest in a thousand takes 0.4 s."""
@@ -29,11 +30,13 @@ FEW = 20
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Requests a second of both sides, the baseline's error share, and the size of its clusters."""
+    """Requests a second of both sides, the baseline's error share, the size of its clusters, and what is known of its
+    latency."""
 
     rate: float
     errors: float = 0.001
     phi: float = 1.0
+    slows: tuple[Slow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Reads only, from what the watcher saw last; safe to call from other threads than
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Protocol
 
@@ -16,6 +16,7 @@ from tidegate.core.environment import Released
 from tidegate.core.exposure import WHOLE, Exposure
 from tidegate.core.forecast import Course, Forecast, forecast, look_ahead
 from tidegate.core.forecast_harm import Reins, Traffic
+from tidegate.core.forecast_proof import slows_of
 from tidegate.core.forecast_warnings import warn_of_blindness
 from tidegate.core.history import History
 from tidegate.core.past_comparison import PastSettings
@@ -83,19 +84,21 @@ class Foresight:
     def forecast(self, file: Released, plan: Plan, traffic: Traffic) -> Forecast:
         """Raises Invalid for a plan that is finer than the router."""
         plan.check_grain(self._lever.grain)
-        return forecast(self._course(file, plan), traffic, self._settings(file))
+        settings = settings_of(file.compare)
+        return forecast(self._course(file, plan), self._with_latency(traffic, file, settings), settings)
 
     def warnings(self, file: Released, plan: Plan) -> Sequence[str]:
         """What this plan will not see at the present traffic; nothing when that is not known."""
         traffic = self.known(file.subject).traffic
         if traffic is None or not file.compare.rollback:
             return ()
-        course, settings = self._course(file, plan), self._settings(file)
+        course, settings = self._course(file, plan), settings_of(file.compare)
+        traffic = self._with_latency(traffic, file, settings)
         return tuple(warn_of_blindness(course, look_ahead(course, traffic, settings), traffic, settings))
 
     def _course(self, file: Released, plan: Plan) -> Course:
         acts = file.compare.is_on and file.compare.rollback
         return Course.of(plan, Reins(acts, self._tick.total_seconds(), ACT, grain=self._lever.grain / WHOLE))
 
-    def _settings(self, file: Released) -> Settings:
-        return settings_of(file.compare)
+    def _with_latency(self, traffic: Traffic, file: Released, settings: Settings) -> Traffic:
+        return replace(traffic, slows=slows_of(self._watcher.history(file.subject), settings))
