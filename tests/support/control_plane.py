@@ -110,7 +110,8 @@ class ControlPlane:
     # --- its life ----------------------------------------------------------------------------------------------------
 
     def start(self) -> ControlPlane:
-        door = socket.socket(socket.AF_UNIX if self.uds else socket.AF_INET, socket.SOCK_STREAM)
+        family, protocol = (socket.AF_UNIX, 0) if self.uds else (socket.AF_INET, socket.IPPROTO_TCP)
+        door = socket.socket(family, socket.SOCK_STREAM, protocol)
         if self.uds:
             self.uds.unlink(missing_ok=True)
             door.bind(str(self.uds))

@@ -14,6 +14,7 @@ import typer
 
 from tidegate import __version__
 from tidegate.cli import (
+    agent,
     controller,
     demo,
     deploy,
@@ -41,6 +42,7 @@ app = typer.Typer(
 # In the order of the help: begin, release, look, mend.
 for _noun in (
     controller,
+    agent,
     deploy,
     watch,
     rollouts,
