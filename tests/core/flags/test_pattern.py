@@ -37,6 +37,38 @@ def test_case_is_ignored_where_it_is_asked_for(expression: str, text: str) -> No
 
 
 @pytest.mark.parametrize(
+    ("expression", "text", "found"),
+    [
+        (r"^\w$", "1", True),
+        (r"^\w$", "é", True),
+        (r"(?a)^\w$", "é", False),
+        (r"^\W$", "-", True),
+        (r"^\d+$", "٣", True),
+        (r"(?a)^\d+$", "٣", False),
+        (r"\b7\b", "a 7 b", True),
+        (r"\b7\b", "a17b", False),
+        (r"^.$", "\n", False),
+        (r"(?s)^.$", "\n", True),
+        (r"a$", "a\n", True),
+        (r"a\Z", "a\n", False),
+        (r"\Aa", "ba", False),
+        (r"^[^a-c]$", "b", False),
+        (r"(?i)^[^a-c]$", "B", False),
+        (r"(?i:A)b", "ab", True),
+        (r"(?i:A)b", "aB", False),
+        (r"^a{2,3}$", "a", False),
+        (r"^a{2,3}$", "aaa", True),
+        (r"^a{2,3}$", "aaaa", False),
+        (r"^(|a)b$", "b", True),
+        ("", "", True),
+    ],
+)
+def test_each_part_of_an_expression_means_what_it_means_to_re(expression: str, text: str, found: bool) -> None:
+    assert (re.search(expression, text) is not None) is found
+    assert Automaton(parse(expression)).found_in(text) is found
+
+
+@pytest.mark.parametrize(
     ("expression", "text"),
     [
         ("(a+)+$", "a" * 4000 + "!"),
@@ -46,6 +78,9 @@ def test_case_is_ignored_where_it_is_asked_for(expression: str, text: str) -> No
         (r"^(\w+\s?)*$", "word " * 800 + "!"),
         ("(.*a){20}", "a" * 19 + "b" * 4000),
         ("a*a*a*a*a*a*b", "a" * 4000),
+        ("a*a*a*b", "a" * 1000),
+        ("(a+)+$", "a" * 40 + "!"),
+        ("^(a|a)*$", "a" * 200 + "!"),
     ],
 )
 def test_nothing_hangs(expression: str, text: str) -> None:
