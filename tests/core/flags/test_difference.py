@@ -61,8 +61,8 @@ def said(flags: Any = None, **more: Any) -> list[str]:
                 "flag c (changed)",
                 '  default ("hi") instead of default ("hello") for everybody.',
                 "  Its owner: 'bob' instead of 'ann'.",
-                "  Its expires: 2027-01-01 instead of none.",
-                "  Its deprecated: planned instead of none.",
+                "  Its expiry: 2027-01-01 instead of none.",
+                "  Its deprecation: planned instead of none.",
             ],
         ),
         (

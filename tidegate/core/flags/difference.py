@@ -222,14 +222,21 @@ def _attribute_sentences(before: Flag, after: Flag) -> Iterator[str]:
             yield f"The attribute {key}: {', '.join(changes)}."
 
 
-_KNOWN = ("description", "owner", "expires", "deprecated", "deprecated_on", "metadata")
+_KNOWN = {
+    "description": "description",
+    "owner": "owner",
+    "expires": "expiry",
+    "deprecated": "deprecation",
+    "deprecated_on": "day of deprecation",
+    "metadata": "metadata",
+}
 
 
 def _known(before: Flag, after: Flag) -> Iterator[str]:
-    for name in _KNOWN:
+    for name, said in _KNOWN.items():
         earlier, later = getattr(before, name), getattr(after, name)
         if earlier != later:
-            yield f"Its {name.replace('_', ' ')}: {_plain(later)} instead of {_plain(earlier)}."
+            yield f"Its {said}: {_plain(later)} instead of {_plain(earlier)}."
 
 
 def _plain(value: object) -> str:
