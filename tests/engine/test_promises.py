@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.brittle import CROWD, Brittle, Crash
+from tests.support.brittle import CROWD, DATABASE_WRITES, Brittle, Crash
 from tests.support.house import service_file
 from tidegate.core.errors import TidegateError
 from tidegate.core.rollout import Phase
@@ -21,7 +21,9 @@ PLAN = {"linear": {"step": "50%", "every": "3s"}, "bake": "2s", "keep_baseline":
 Act = tuple[str, int]
 
 orders = st.sampled_from(["deploy", "supersede", "pause", "resume", "promote", "full", "abort", "rollback", "restart", "count"])
-troubles = st.sampled_from(["silent router", "other router", "dead task", "sick task", "killed", "blind", "full disk", "bad"])
+troubles = st.sampled_from(
+    ["silent router", "other router", "dead task", "sick task", "killed", "blind", "full disk", "no database", "bad"]
+)
 waits = st.tuples(st.just("wait"), st.integers(1, 6))
 acts = st.one_of(waits, waits, st.tuples(orders, st.integers(0, 3)), st.tuples(troubles, st.integers(0, 3)))
 histories = st.lists(acts, min_size=3, max_size=14)
@@ -110,6 +112,13 @@ class History:
                 world.machine.disk_full = True
                 self.wait(how + 1)
                 world.machine.disk_full = False
+            case "no database":
+                world.fuse.away = DATABASE_WRITES
+                self.wait(1 + how // 2)
+                if how % 2:
+                    world.start_controller()
+                self.wait(how + 1)
+                world.fuse.away = frozenset()
             case "bad":
                 self.fails.add(f"v{self.number}")
 

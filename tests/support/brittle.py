@@ -46,10 +46,13 @@ class Fuse:
     def __init__(self, at: int = 0, how: How = How.BEFORE) -> None:
         self.count = 0
         self.burnt = ""
+        self.away: frozenset[str] = frozenset()  # what cannot be written now, for longer than once
         self._at = at
         self.how = how
 
     def write(self, name: str, do: Callable[..., Any], arguments: Any, named: Any) -> Any:
+        if name in self.away:
+            raise Unreachable(f"{name} does not answer.")
         self.count += 1
         if self.count != self._at:
             return do(*arguments, **named)
@@ -60,6 +63,9 @@ class Fuse:
             raise Unreachable(f"{name} did not answer.")
         do(*arguments, **named)
         raise Crash
+
+
+DATABASE_WRITES = frozenset({"begin", "commit", "apply", "claim", "remove", "remember"})
 
 
 class Fused:
@@ -104,7 +110,7 @@ class Brittle(World):
         verbs = ("save",) if self.fuse.how is How.FAILS else ("save", "forget", "start", "signal")
         self.tasks = Fused(_Watched(self), self.fuse, *verbs)  # type: ignore[assignment]
         self._stores.append(SqlStore(self.url))
-        super().start_controller(Fused(self._stores[-1], self.fuse, "begin", "commit", "apply", "claim", "remove"))
+        super().start_controller(Fused(self._stores[-1], self.fuse, *sorted(DATABASE_WRITES)))
 
     def close(self) -> None:
         for store in self._stores:
