@@ -254,3 +254,16 @@ def test_a_version_that_becomes_slow_late_is_found_beside_an_idle_baseline():
         state = run(state, Traffic(slower=slower, base_slower=base_slower, seed=step), 60, exposure, step=step)
     late = Traffic(slower=2 * _loaded(0.8), base_slower=_loaded(0.2), seed=9)
     assert comparison.is_bad(run(state, late, 60, 0.8, step=2))
+
+
+def test_requests_in_flight_while_the_candidate_warms_up_say_nothing_about_the_bursts_of_errors():
+    """A slow machine has hundreds in flight, now more and now fewer: on the baseline these are no errors."""
+    state, settings = begun(a_day(rate=500.0)), Settings()
+    for second in range(30):
+        finished = 900 if second % 2 else 0
+        baseline = Tally(450, finished, 0, Latencies.of([50_000.0] * finished))
+        candidate = Tally(50, 50, 0, Latencies.of([50_000.0] * 50))
+        sides = Counts.of(settings, candidate), Counts.of(settings, baseline)
+        state = comparison.advance(state, Tick.of(*sides, span=1.0, exposure=Exposure(1000), step=0, warm=False))
+    assert state.clusters.phi[0] < 2
+    assert state.plug_in.share[0] < 0.01

@@ -333,3 +333,28 @@ def test_a_metric_of_ones_own_that_does_not_exist_is_refused_at_its_place(world:
         world.orders.check(service_file(compare={"metrics": [own]}), "v2")
     assert refused.value.where == "compare.metrics[0]"
     assert "pushed:checkouts_failed" in refused.value.mend
+
+
+def test_a_candidate_that_the_router_keeps_ejected_goes_back_when_patience_is_over(world: Traffic) -> None:
+    """Nobody reaches it any more, so no guard would ever know more."""
+    plan = CANARY | {"patience": "20s"}
+    world.begun(plan)
+    world.until("watching", within=20)
+    for _ in range(25):
+        world.router.eject("web", soft=2)
+        world.second()
+        if world.rollout().phase is not Phase.WATCHING:
+            break
+    assert "keeps candidate tasks ejected" in world.rollout().reason
+    began = world.rollout()
+    assert began.elapsed.total_seconds() > 18
+
+
+def test_an_outage_that_ejects_the_candidate_too_is_waited_for(world: Traffic) -> None:
+    world.begun(CANARY | {"patience": "20s"}, compare="off")
+    world.until("watching", within=20)
+    world.shares.update(v1=0.6, v2=0.6)
+    for _ in range(40):
+        world.router.eject("web", soft=2)
+        world.second()
+    assert world.rollout().decision.kind == "hold"

@@ -79,11 +79,19 @@ def unknown(cause: Cause, why: str) -> Verdict:
     return Verdict(Judgement.UNKNOWN, why, cause)
 
 
-def hard_gate(*, candidate: TaskHealth | None, baseline: TaskHealth | None, ejected_hard: int, ejected_soft: int) -> Verdict:
+def hard_gate(
+    *,
+    candidate: TaskHealth | None,
+    baseline: TaskHealth | None,
+    ejected_hard: int,
+    ejected_soft: int,
+    out_of_patience: bool = False,
+) -> Verdict:
     """What needs no metric: tasks that fail their checks, and endpoints that the router ejected.
 
     Only while the baseline is sound: when both sides fail alike, the reason is elsewhere. Ejection for status 5xx only
-    holds, for a shared outage ejects the candidate too.
+    holds, for a shared outage ejects the candidate too; until that has lasted for the plan's patience while the baseline
+    answered well (`out_of_patience`): whom nobody can reach, nobody can judge.
     """
     sound = baseline is not None and baseline.sound
     if ejected_hard and sound:
@@ -96,6 +104,8 @@ def hard_gate(*, candidate: TaskHealth | None, baseline: TaskHealth | None, ejec
         return unknown(Cause.BLIND, "candidate tasks are unhealthy, and the baseline's tasks cannot be seen")
     if candidate.hurt or ejected_hard:
         return unknown(Cause.HELD, "candidate tasks are unhealthy, and so is the baseline")
+    if ejected_soft and sound and out_of_patience:
+        return bad("the router keeps candidate tasks ejected for status 5xx while the baseline answers well")
     if ejected_soft:
         return unknown(Cause.HELD, "the router ejected candidate tasks for status 5xx: nobody reaches them just now")
     return GOOD

@@ -112,6 +112,26 @@ class Look:
         return combine(self.gate, self.alarms if self.compared is None else (*self.alarms, self.compared.brief))
 
 
+LET_GO = timedelta(seconds=5)
+"""The router lets an ejected task try again now and then; who fails at once is ejected again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Brake:
+    """Since when the router keeps candidate tasks ejected for status 5xx, while the baseline answers well."""
+
+    since: datetime | None = None
+    last: datetime | None = None
+
+    def look(self, *, ejected: bool, well: bool, now: datetime) -> Brake:
+        if ejected and well:
+            return Brake(self.since or now, now)
+        return self if self.last is not None and well and now - self.last < LET_GO else Brake()
+
+    def lasted(self, now: datetime) -> timedelta:
+        return now - self.since if self.since is not None else timedelta(0)
+
+
 @dataclass
 class _Watched:
     """One service, or one rollout."""
@@ -121,6 +141,7 @@ class _Watched:
     judged: tuple[Sequence[AlarmFile], Mapping[str, tuple[Datapoint, ...]]] | None = None  # by what `seen` was judged
     saved: datetime | None = None
     recent: dict[tuple[Slot, str], Recent] = field(default_factory=dict)
+    brake: Brake = field(default_factory=Brake)
     comparing: Comparing | None = None  # of a rollout
     remembering: Remembering = field(default_factory=Remembering)  # of a service
 
@@ -197,8 +218,14 @@ class Watcher:
         watched.judge(file.alarms)
         self._add_recent(watched, subject, now)
         reading = self._reading(subject)[0] or ServiceReading()
+        recent = watched.recent.get((Slot.STABLE, rollout.baseline), Recent())
+        watched.brake = watched.brake.look(ejected=reading.ejected_soft > 0, well=_answers_well(recent), now=now)
         gate = hard_gate(
-            candidate=candidate, baseline=baseline, ejected_hard=reading.ejected_hard, ejected_soft=reading.ejected_soft
+            candidate=candidate,
+            baseline=baseline,
+            ejected_hard=reading.ejected_hard,
+            ejected_soft=reading.ejected_soft,
+            out_of_patience=watched.brake.lasted(now) >= rollout.plan.patience,
         )
         alarms = tuple(_guard(alarm, watched, rollout) for alarm in file.alarms)
         compared = self._compare(watched, rollout, file, candidate, now)
@@ -207,7 +234,7 @@ class Watcher:
             gate,
             alarms,
             compared,
-            baseline=watched.recent.get((Slot.STABLE, rollout.baseline), Recent()),
+            baseline=recent,
             candidate=watched.recent.get((Slot.CANDIDATE, rollout.candidate), Recent()),
             allowed=comparing.allowed(harm, self._tick, self._lever.grain) if comparing and harm else NONE,
             not_worse=comparing is not None and harm is not None and comparing.not_worse,
@@ -371,6 +398,11 @@ def _asked(file: Released) -> Iterator[tuple[MetricName, str]]:
     for place, own in enumerate(file.compare.metrics):
         for metric in own.asked:
             yield parse_metric_name(metric), f"compare.metrics[{place}]"
+
+
+def _answers_well(recent: Recent) -> bool:
+    """Fewer than one in ten of its latest requests failed, and there were some."""
+    return 10 * recent.counted.failed < recent.counted.finished
 
 
 _NO_LOOK = Look(GOOD, ())
