@@ -8,33 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import datetime
 from typing import NoReturn
 
 from tidegate.core.errors import Invalid, quote
-from tidegate.core.flags.appconfig_rule import COMPARISONS, TEXT_TESTS
+from tidegate.core.flags.appconfig_rule_writer import RuleWriter
 from tidegate.core.flags.attribute import AttributeType, Constraint, constraint_for
 from tidegate.core.flags.document import FlagDocument
 from tidegate.core.flags.flag import Flag, Kind, Variant
-from tidegate.core.flags.rule import (
-    All,
-    AnyOf,
-    Attribute,
-    Compare,
-    Constant,
-    Exists,
-    In,
-    InSegment,
-    Json,
-    Literal,
-    Matches,
-    Node,
-    Not,
-    Split,
-    TextTest,
-)
-from tidegate.core.flags.segment import Segment
-from tidegate.core.flags.timestamp import say_timestamp
+from tidegate.core.flags.rule import Json
 
 MOST_VARIANTS = 32
 MOST_ATTRIBUTES = 25
@@ -45,9 +26,6 @@ LARGEST = 2 * 1024 * 1024
 """Bytes of a configuration in AppConfig's hosted store, unless AWS grants more."""
 
 _NAME = re.compile(r"[a-z][a-zA-Z\d_-]{0,63}")
-_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_SIGNS = {sign: name for name, sign in COMPARISONS.items()}
-_TESTS = {test: name for name, test in TEXT_TESTS.items()}
 
 
 def write_appconfig(document: FlagDocument) -> dict[str, Json]:
@@ -178,7 +156,7 @@ class _Writer:
         if values:
             said["attributeValues"] = values
         if variant.rule is not None:
-            said["rule"] = rule = _RuleWriter(self, f"{at}.when").say(variant.rule)
+            said["rule"] = rule = RuleWriter(self.document.segments, f"flags.{self.flag.name}{at}.when").say(variant.rule)
             if len(rule) > LONGEST_RULE:
                 mend = f"AppConfig takes {LONGEST_RULE:,}: use a smaller segment, or an attribute that says who belongs to it."
                 self._refuse(f"its rule has {len(rule):,} characters.", mend, f"{at}.when")
@@ -202,101 +180,3 @@ class _Writer:
         if len(text) > LONGEST_TEXT:
             self._refuse(f"a text has {len(text):,} characters.", f"AppConfig takes {LONGEST_TEXT:,}.", at)
         return text
-
-
-class _RuleWriter:
-    def __init__(self, writer: _Writer, at: str, seed: str | None = None) -> None:
-        self.writer = writer
-        self.at = at
-        self.seed = seed
-        """Of splits in a segment's rule: there, the segment's name is the seed."""
-
-    def _refuse(self, what: str, mend: str) -> NoReturn:
-        self.writer._refuse(what, mend, self.at)
-
-    def say(self, node: Node) -> str:
-        match node:
-            case All(rules=()) | AnyOf(rules=()):
-                return self._constant(isinstance(node, All))
-            case All(rules=rules):
-                return self._chain("and", rules)
-            case AnyOf(rules=rules):
-                return self._chain("or", rules)
-            case Not(rule=rule):
-                return f"(not {self.say(rule)})"
-            case Split():
-                return self._split(node)
-            case InSegment(name=name):
-                return self._segment(self.writer.document.segments[name])
-            case _:
-                return self._test(node)
-
-    def _constant(self, always: bool) -> str:
-        """AppConfig has no rule that always or never holds."""
-        exists = '(exists key::"targetingKey")'
-        return f"({'or' if always else 'and'} {exists} (not {exists}))"
-
-    def _chain(self, operator: str, rules: tuple[Node, ...]) -> str:
-        """AppConfig's `and` and `or` take two."""
-        said = self.say(rules[-1])
-        for rule in reversed(rules[:-1]):
-            said = f"({operator} {self.say(rule)} {said})"
-        return said
-
-    def _test(self, node: Node) -> str:
-        match node:
-            case Compare(operator=operator, left=left, right=right):
-                return f"({_SIGNS[operator]} {self._operand(left)} {self._operand(right)})"
-            case TextTest(operator=operator, text=text, part=part):
-                return f"({_TESTS[operator]} {self._operand(text)} {self._operand(part)})"
-            case In(item=item, values=values):
-                return f"(in {self._operand(item)} [{', '.join(map(_literal, values))}])"
-            case Matches(text=text, pattern=pattern):
-                return f"(matches in::{self._operand(text)} pattern::{_literal(pattern)})"
-            case Exists(name=name):
-                return f"(exists key::{_literal(self._key(name))})"
-        return self._refuse(f"AppConfig has nothing like {type(node).__name__.lower()}.", "Write the rule without it.")
-
-    def _split(self, split: Split) -> str:
-        if split.low == 0:
-            return self._up_to(split, split.high)
-        return f"(and {self._up_to(split, split.high)} (not {self._up_to(split, split.low)}))"
-
-    def _up_to(self, split: Split, points: int) -> str:
-        share, rest = divmod(points, 100)
-        seed = split.seed if split.seed is not None else self.seed
-        said = f"(split pct::{share if not rest else points / 100} by::${self._key(split.by)}"
-        return said + (f" seed::{_literal(seed)})" if seed is not None else ")")
-
-    def _segment(self, segment: Segment) -> str:
-        if segment.rule is not None:
-            return _RuleWriter(self.writer, self.at, segment.name).say(segment.rule)
-        if not segment.members:
-            return self._constant(False)
-        return f"(in ${self._key(segment.by)} [{', '.join(map(_literal, sorted(segment.members)))}])"
-
-    def _operand(self, node: Node) -> str:
-        match node:
-            case Constant(value=value):
-                return _literal(value)
-            case Attribute(name=name):
-                return f"${self._key(name)}"
-            case _:
-                return self.say(node)
-
-    def _key(self, name: str) -> str:
-        if not _KEY.fullmatch(name):
-            self._refuse(f"AppConfig's context has no key {quote(name)}.", "Use a plain name: letters, digits and _.")
-        return name
-
-
-def _literal(value: Literal) -> str:
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case str():
-            return json.dumps(value, ensure_ascii=False)
-        case datetime():
-            return say_timestamp(value)
-        case _:
-            return repr(value)

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import xxhash
-
-from tidegate.core.exposure import WHOLE
+from tidegate.core.flags.compile_set import Context, Test, attribute, split_test
 from tidegate.core.flags.logic import compile_logic
 from tidegate.core.flags.logic_value import truthy
-from tidegate.core.flags.meeting import as_id, as_number, as_text, compare, equal, find, holds_text, kind_of
+from tidegate.core.flags.meeting import as_number, as_text, compare, equal, holds_text, kind_of
 from tidegate.core.flags.pattern import Pattern
 from tidegate.core.flags.rule import (
     All,
@@ -40,8 +38,6 @@ from tidegate.core.flags.rule import (
 from tidegate.core.flags.semver import version_holds
 
 _READABLE = re.compile(r"[+-]?\d|[tT]rue|[fF]alse", re.ASCII)
-Context = Mapping[str, Any]
-Test = Callable[[Context], bool]
 Worked = Callable[[Context], Any]
 
 
@@ -67,11 +63,11 @@ def compile_rule(node: Node, scope: Scope) -> Test:
         case In(item=item, values=values):
             return _in(item, values, scope)
         case Split():
-            return _split(node, scope.flag)
+            return split_test(node, scope.flag)
         case InSegment(name=name):
             return scope.segment(name)
         case Exists(name=name):
-            find_it = _attribute(name)
+            find_it = attribute(name)
             return lambda context: find_it(context) is not None
         case Constant(value=value):
             return lambda _: value is True
@@ -89,7 +85,7 @@ def _text(node: Node, scope: Scope) -> Test:
             value = _value(text, scope)
             return lambda context: version_holds(value(context), sign, than) is True
         case Attribute(name=name):
-            value = _attribute(name)
+            value = attribute(name)
             return lambda context: value(context) is True
         case _:
             worked = compile_logic(node, scope.flag)
@@ -139,18 +135,12 @@ def _any(tests: list[Test]) -> Test:
 # --- Values -----------------------------------------------------------------------------------------------------------------
 
 
-def _attribute(name: str) -> Worked:
-    if "." in name:
-        return lambda context: find(context, name)
-    return lambda context: context.get(name)
-
-
 def _value(node: Node, scope: Scope) -> Worked:
     match node:
         case Constant(value=value):
             return lambda _: value
         case Attribute(name=name):
-            return _attribute(name)
+            return attribute(name)
         case Logic():
             return compile_logic(node, scope.flag)
         case _:
@@ -271,48 +261,3 @@ def _matches(value: Worked, pattern: Pattern) -> Test:
         return text is not None and pattern.found_in(text)
 
     return test
-
-
-# --- Sets of entities -------------------------------------------------------------------------------------------------------
-
-
-def membership(by: str, members: frozenset[str]) -> Test:
-    value = _attribute(by)
-
-    def test(context: Context) -> bool:
-        found = value(context)
-        if found.__class__ is str:
-            return found in members
-        text = as_id(found)
-        return text is not None and text in members
-
-    return test
-
-
-def _split(split: Split, flag: str) -> Test:
-    """Exactly `low <= bucket(id, seed) < high`, with the seed's bytes made before."""
-    name, low, high = split.by, split.low, split.high
-    place = placed(flag if split.seed is None else split.seed)
-    if "." in name:
-        return lambda context: low <= place(find(context, name)) < high
-    if low == 0:
-        return lambda context: place(context.get(name)) < high
-    return lambda context: low <= place(context.get(name)) < high
-
-
-def placed(seed: str) -> Callable[[Any], int]:
-    """bucket(id, seed) of core/exposure.py, with the seed's bytes made before; beyond everybody for what is no id."""
-    begin = f"{seed}:".encode(errors="surrogatepass")
-    digest = xxhash.xxh64_intdigest
-
-    def place(value: Any) -> int:
-        if value.__class__ is not str:
-            value = as_id(value)
-        if not value:
-            return WHOLE
-        try:
-            return digest(begin + value.encode()) % WHOLE
-        except UnicodeEncodeError:
-            return digest(begin + value.encode(errors="surrogatepass")) % WHOLE
-
-    return place

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tidegate.core.errors import TidegateError
-from tidegate.core.flags.compile_rule import Context, Scope, Test, compile_rule, membership
+from tidegate.core.flags.compile_rule import Scope, compile_rule
+from tidegate.core.flags.compile_set import Context, Test, membership
 from tidegate.core.flags.document import FlagDocument
 from tidegate.core.flags.explanation import Explanation, explain
 from tidegate.core.flags.flag import Flag, Kind, Need, Variant

@@ -10,7 +10,8 @@ from typing import Any
 
 from tidegate.core.errors import TidegateError
 from tidegate.core.exposure import bucket, say_share
-from tidegate.core.flags.compile_rule import Scope, Test, compile_rule, membership
+from tidegate.core.flags.compile_rule import Scope, compile_rule
+from tidegate.core.flags.compile_set import Test, membership
 from tidegate.core.flags.document import FlagDocument
 from tidegate.core.flags.flag import Flag
 from tidegate.core.flags.jsonlogic import write_logic

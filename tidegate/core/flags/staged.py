@@ -14,7 +14,7 @@ from functools import cached_property
 
 from tidegate.core.exposure import NONE, Exposure
 from tidegate.core.flags.codec import changed_flags
-from tidegate.core.flags.compile_rule import Context, placed
+from tidegate.core.flags.compile_set import Context, placed
 from tidegate.core.flags.document import FlagDocument
 from tidegate.core.flags.evaluate import Clock, Evaluator, as_dict
 from tidegate.core.flags.explanation import Explanation
