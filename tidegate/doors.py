@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 import structlog
 
 from tidegate.api.app import create_app
-from tidegate.api.needs import ApiServices, Health
+from tidegate.api.needs import ApiServices, FlagServices, Health
 from tidegate.api.serve import Serving, serve
 from tidegate.controller import Beating
 from tidegate.drivers.process import logs
 from tidegate.drivers.process.identity import send
+from tidegate.engine.flag_glance import FlagGlance
+from tidegate.engine.flag_orders import FlagOrders
 from tidegate.engine.foresight import Foresight
 from tidegate.engine.glance import Glance
 from tidegate.engine.orders import Orders
@@ -58,10 +60,12 @@ class Doors:
         def push(name: str, value: float, labels: Mapping[str, str], service: str, version: str, at: datetime) -> None:  # noqa: PLR0917 - as the API calls it
             house.pushed.push(name, value, labels, at=at, service=service, version=version)
 
+        orders, glance = self._orders(), Glance(house.store, house.levers, house.watcher, house.unwritten)
         return ApiServices(
-            orders=self._orders(),
-            glance=Glance(house.store, house.lever, house.watcher, house.unwritten),
-            foresight=Foresight(house.watcher, house.lever, house.settings.tick),
+            orders=orders,
+            glance=glance,
+            flags=self._flags(orders, glance),
+            foresight=Foresight(house.watcher, house.levers, house.settings.tick),
             home=house.settings.home,
             token=_token(house.settings),
             clock=self._clock,
@@ -76,7 +80,7 @@ class Doors:
         house = self._house
         return Orders(
             store=house.store,
-            lever=house.lever,
+            lever=house.levers,
             runtime=house.runtime,
             router=house.router,
             watcher=house.watcher,
@@ -84,6 +88,17 @@ class Doors:
             clock=self._clock,
             salt=lambda: secrets.token_hex(8),
             poke=house.poked.set,
+        )
+
+    def _flags(self, orders: Orders, glance: Glance) -> FlagServices:
+        house, lever = self._house, self._house.levers.flags
+        return FlagServices(
+            orders=FlagOrders(
+                store=house.store, orders=orders, catalog=house.catalog, watcher=house.watcher, clock=self._clock
+            ),
+            glance=FlagGlance(house.store, glance, house.watcher, lever.agents, house.catalog),
+            agents=lever.agents,
+            board=lever.board,
         )
 
     def _shut_down(self, actor: str) -> None:

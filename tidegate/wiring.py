@@ -25,8 +25,12 @@ from tidegate.drivers.jotter import FileJotter
 from tidegate.drivers.process.lock import hold
 from tidegate.drivers.process.runtime import ProcessRuntime
 from tidegate.drivers.pushed import PushedMetrics
+from tidegate.engine.agents import Agents
 from tidegate.engine.catalog import Catalog
+from tidegate.engine.flag_board import FlagBoard
+from tidegate.engine.flags import FlagLever
 from tidegate.engine.gauges import Gauges
+from tidegate.engine.levers import Levers
 from tidegate.engine.loop import Loop
 from tidegate.engine.teller import Postman
 from tidegate.engine.traffic import TrafficLever
@@ -52,7 +56,8 @@ class House:
     store: SqlStore
     runtime: ProcessRuntime
     router: EnvoyRouter
-    lever: TrafficLever
+    catalog: Catalog
+    levers: Levers
     pushed: PushedMetrics
     gauges: Gauges
     watcher: Watcher
@@ -69,9 +74,11 @@ def build(settings: Settings) -> House:
     runtime = ProcessRuntime(settings.home / "tasks")
     router = EnvoyRouter(settings.home / "envoy")
     lever = TrafficLever(runtime, router, catalog.known)
+    flags = FlagLever(document=catalog.document, reserve=store.reserve_serials, agents=Agents(), board=FlagBoard())
+    levers = Levers(lever, flags)
     pushed = PushedMetrics()
     gauges = Gauges(pushed=pushed, tasks=lever.tasks, version=catalog.known, clock=clock)
-    watcher = Watcher(lever=lever, gauges=gauges, tick=settings.tick)
+    watcher = Watcher(lever=levers, gauges=gauges, tick=settings.tick)
     hooks = Hooks()
     unwritten = Unwritten(FileJotter(settings.home / "unwritten"))
     # The next controller of this home goes on at once with what this one has claimed, without waiting for its lease.
@@ -81,7 +88,8 @@ def build(settings: Settings) -> House:
         store=store,
         runtime=runtime,
         router=router,
-        lever=lever,
+        catalog=catalog,
+        levers=levers,
         pushed=pushed,
         gauges=gauges,
         watcher=watcher,
@@ -90,7 +98,7 @@ def build(settings: Settings) -> House:
         loop=Loop(
             store=store,
             catalog=catalog,
-            levers={"traffic": lever},
+            levers={"traffic": lever, "flags": flags},
             watcher=watcher,
             hooks=hooks,
             unwritten=unwritten,

@@ -16,15 +16,20 @@ from tidegate.core.service import Service
 from tidegate.drivers.jotter import FileJotter
 from tidegate.drivers.memory_router import MemoryRouter
 from tidegate.drivers.memory_runtime import MemoryRuntime, MemoryWorld
+from tidegate.engine.agents import Agents
 from tidegate.engine.alarm_book import Scraped
 from tidegate.engine.catalog import Catalog
+from tidegate.engine.flag_board import FlagBoard
+from tidegate.engine.flag_orders import FlagOrders
+from tidegate.engine.flags import FlagLever
 from tidegate.engine.glance import Glance
+from tidegate.engine.levers import Levers
 from tidegate.engine.loop import Loop
 from tidegate.engine.orders import Orders
 from tidegate.engine.traffic import TrafficLever
 from tidegate.engine.unwritten import Unwritten
 from tidegate.engine.watcher import Watcher
-from tidegate.ports import Measurement, Store
+from tidegate.ports import Lever, Measurement, Store
 from tidegate.store.store import SqlStore
 
 BEGIN = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -102,9 +107,14 @@ class World:
         catalog = Catalog(self.store)
         self.runtime = MemoryRuntime(self.tasks)
         self.lever = TrafficLever(self.runtime, self.router, catalog.known)
-        self.watcher = Watcher(lever=self.lever, gauges=self.gauges)
+        self.agents, self.board = Agents(), FlagBoard()
+        self.flags = FlagLever(
+            document=catalog.document, reserve=self.store.reserve_serials, agents=self.agents, board=self.board
+        )
+        both = Levers(self.lever, self.flags)
+        self.watcher = Watcher(lever=both, gauges=self.gauges)
         self.hooks = PretendedHooks()
-        levers = {"traffic": self.lever}
+        levers: dict[str, Lever] = {"traffic": self.lever, "flags": self.flags}
         unwritten = Unwritten(FileJotter(self.jots))
         self.loop = Loop(
             store=self.store,
@@ -126,7 +136,10 @@ class World:
             salt=lambda: f"salt-{next(self.salts)}",
             poke=lambda: None,
         )
-        self.glance = Glance(self.store, self.lever, self.watcher, unwritten)
+        self.flag_orders = FlagOrders(
+            store=self.store, orders=self.orders, catalog=catalog, watcher=self.watcher, clock=lambda: self.now
+        )
+        self.glance = Glance(self.store, both, self.watcher, unwritten)
 
     # --- time and traffic ---------------------------------------------------------------------------------------------
 

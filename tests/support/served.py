@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tidegate.api.app import ApiServices, Health, create_app
+from tidegate.api.needs import FlagServices
 from tidegate.api.serve import Serving, serve
 from tidegate.core.environment import Released
 from tidegate.core.errors import Refused
@@ -24,9 +25,15 @@ from tidegate.core.verdict import GOOD, GuardSeen, Verdict, combine
 from tidegate.drivers.jotter import FileJotter
 from tidegate.drivers.memory_router import MemoryRouter
 from tidegate.drivers.memory_runtime import MemoryRuntime
+from tidegate.engine.agents import Agents
 from tidegate.engine.catalog import Catalog
+from tidegate.engine.flag_board import FlagBoard
+from tidegate.engine.flag_glance import FlagGlance
+from tidegate.engine.flag_orders import FlagOrders
+from tidegate.engine.flags import FlagLever
 from tidegate.engine.foresight import Foresight
 from tidegate.engine.glance import Glance
+from tidegate.engine.levers import Levers
 from tidegate.engine.loop import Loop
 from tidegate.engine.orders import Orders
 from tidegate.engine.traffic import TrafficLever
@@ -156,11 +163,16 @@ class House:
     def __post_init__(self) -> None:
         catalog = Catalog(self.store)
         self.lever = TrafficLever(self.runtime, self.router, catalog.known)
+        self.agents, self.board = Agents(), FlagBoard()
+        self.flags = FlagLever(
+            document=catalog.document, reserve=self.store.reserve_serials, agents=self.agents, board=self.board
+        )
+        both = Levers(self.lever, self.flags)
         unwritten = Unwritten(FileJotter(self.home / "unwritten"))
         self.loop = Loop(
             store=self.store,
             catalog=catalog,
-            levers={"traffic": self.lever},
+            levers={"traffic": self.lever, "flags": self.flags},
             watcher=self.watcher,
             hooks=NoHooks(),
             unwritten=unwritten,
@@ -178,7 +190,12 @@ class House:
             salt=lambda: f"salt-{next(salts)}",
             poke=lambda: None,
         )
-        self.glance = Glance(self.store, self.lever, self.watcher, unwritten)
+        self.flag_orders = FlagOrders(
+            store=self.store, orders=self.orders, catalog=catalog, watcher=self.watcher, clock=lambda: self.now
+        )
+        self.glance = Glance(self.store, both, self.watcher, unwritten)
+        flag_glance = FlagGlance(self.store, self.glance, self.watcher, self.agents, catalog)
+        self.flag_services = FlagServices(self.flag_orders, flag_glance, self.agents, self.board)
         self.foresight = Foresight(self.watcher, self.lever, timedelta(seconds=1))
 
     @property
@@ -186,6 +203,7 @@ class House:
         return ApiServices(
             orders=self.orders,
             glance=self.glance,
+            flags=self.flag_services,
             foresight=self.foresight,
             home=self.home,
             token=TOKEN,

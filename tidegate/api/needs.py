@@ -11,6 +11,10 @@ from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
+from tidegate.engine.agents import Agents
+from tidegate.engine.flag_board import FlagBoard
+from tidegate.engine.flag_glance import FlagGlance
+from tidegate.engine.flag_orders import FlagOrders
 from tidegate.engine.foresight import Foresight
 from tidegate.engine.glance import Glance
 from tidegate.engine.orders import Orders
@@ -51,9 +55,18 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class FlagServices:
+    orders: FlagOrders
+    glance: FlagGlance
+    agents: Agents
+    board: FlagBoard
+
+
+@dataclass(frozen=True, slots=True)
 class ApiServices:
     orders: Orders
     glance: Glance
+    flags: FlagServices
     foresight: Foresight
     home: Path
     token: str = field(repr=False)

@@ -60,8 +60,8 @@ class FlagLever:
     def __init__(self, *, document: Known, reserve: Reserve, agents: Agents, board: FlagBoard) -> None:
         self._document = document
         self._reserve = reserve
-        self._agents = agents
-        self._board = board
+        self.agents = agents
+        self.board = board
         self._posted: dict[str, _Posted] = {}
         self._blocks: dict[str, _Block] = {}
         self._log = structlog.get_logger()
@@ -69,17 +69,17 @@ class FlagLever:
     # --- what is seen -------------------------------------------------------------------------------------------------
 
     def look(self, now: datetime) -> None:
-        self._agents.look(now)
+        self.agents.look(now)
 
     def reading_of(self, subject: str) -> RouterReading:
-        return RouterReading(self._agents.epoch, {subject: self._agents.reading(subject)})
+        return RouterReading(self.agents.epoch, {subject: self.agents.reading(subject)})
 
     def applied(self, subject: str) -> Applied:
         """Over all agents: the lowest exposure while it grows, the highest while it falls. One that was heard lately and is
         silent may apply anything. Without any agent nobody evaluates: then what is wanted is applied."""
         posted = self._posted.get(subject)
-        agents = self._agents.of(subject)
-        if posted is None or not self._agents.has_settled or any(agent.is_silent for agent in agents):
+        agents = self.agents.of(subject)
+        if posted is None or not self.agents.has_settled or any(agent.is_silent for agent in agents):
             return UNSEEN
         if not agents:
             return _shown(posted.setting)
@@ -116,12 +116,12 @@ class FlagLever:
             self._take_more(subject)
         for subject in self._posted.keys() - settings.keys():
             del self._posted[subject]
-            self._board.post(subject, None)
+            self.board.post(subject, None)
 
     def _post(self, subject: str, setting: Setting, posted: _Posted | None) -> None:
         if not setting.stable:
             self._posted[subject] = _Posted(setting)
-            self._board.post(subject, None)
+            self.board.post(subject, None)
             return
         baseline, candidate = self._find(subject, setting.stable), self._find(subject, setting.slot)
         serial = self._next(subject)
@@ -136,7 +136,7 @@ class FlagLever:
             )
         known = {**(posted.settings if posted else {}), serial: setting}
         self._posted[subject] = _Posted(setting, dict(list(known.items())[-MOST_KNOWN:]))
-        self._board.post(subject, snapshot)
+        self.board.post(subject, snapshot)
 
     def _next(self, subject: str) -> int | None:
         block = self._blocks.get(subject)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 
 from tidegate.core.comparison_report import Report
 from tidegate.core.harm import Harm
+from tidegate.core.plan import Step
 from tidegate.core.rollout import Phase, Rollout, Tidy
 from tidegate.core.service import Service
 from tidegate.core.setting import Applied
@@ -42,6 +43,11 @@ class StepView:
     hold: timedelta
     gate: str = ""
     hook: bool = False
+    least: timedelta | None = None  # it may end after this already, when the candidate is proven to be not worse
+
+
+def view_step(step: Step) -> StepView:
+    return StepView(str(step.exposure), step.hold, step.gate, step.hook is not None, step.least)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +131,48 @@ class ServiceView:
     versions: tuple[str, ...] = field(default=())
 
 
+@dataclass(frozen=True, slots=True)
+class AgentView:
+    """One agent as it was heard last, `heard` ago."""
+
+    id: str
+    version: str
+    heard: timedelta
+    serial: int
+    exposure: str
+    rollout: str
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentView:
+    """An environment of an application. `document` is the number of the flag document in force, null before the first;
+    `evaluations` count, by flag and variant, what agents have answered since the controller began."""
+
+    name: str
+    application: str
+    environment: str
+    document: int | None
+    flags: int
+    agents: tuple[AgentView, ...]
+    alarms: tuple[GuardSeen, ...]
+    figures: Figures
+    rollout: RolloutView | None
+    plan: str
+    evaluations: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentView:
+    """A flag document without its content."""
+
+    application: str
+    number: int
+    digest: str
+    created: datetime
+    by: str
+    why: str
+
+
 def url_of(service: Service) -> str:
     """Where users reach it, as well as we know: `http://127.0.0.1:8080/`."""
     listener = service.listener
@@ -134,14 +182,16 @@ def url_of(service: Service) -> str:
 
 
 def time_left(rollout: Rollout) -> timedelta | None:
-    """Planned holds that are still to come. None when a person is waited for, or it does not go forward."""
+    """Planned holds that are still to come, when all is proven as early as it may be. None when a person is waited for, or it
+    does not go forward."""
     if not rollout.in_flight or rollout.phase is Phase.ROLLING_BACK or rollout.paused or rollout.waiting:
         return None
     ahead = rollout.plan.steps[rollout.step :]
     if any(step.gate for step in ahead):
         return None
-    total = sum((step.hold for step in ahead), timedelta(0))
-    return max(timedelta(0), total - rollout.watched)
+    now, *later = ahead
+    rest = max(timedelta(0), now.expected - rollout.watched)
+    return sum((step.expected for step in later), rest)
 
 
 def view_comparison(seen: Report) -> ComparisonView:
@@ -178,7 +228,7 @@ def view_rollout(
         baseline=rollout.baseline,
         candidate=rollout.candidate,
         plan=rollout.plan.said,
-        steps=tuple(StepView(str(one.exposure), one.hold, one.gate, one.hook is not None) for one in rollout.plan.steps),
+        steps=tuple(view_step(one) for one in rollout.plan.steps),
         phase=rollout.phase.value,
         in_flight=rollout.in_flight,
         step=rollout.step + 1 if rollout.phase is not Phase.PREPARING else 0,

@@ -180,6 +180,11 @@ def read_flag(name: str, content: object, what: str = "the flag") -> Flag:
     return _Reader(what, f"flags.{name}").flag(name, content)
 
 
+def read_segment(name: str, content: object, what: str = "the segment") -> Segment:
+    """One segment alone."""
+    return _Reader(what, f"segments.{name}").segment(name, content)
+
+
 class _Reader:
     """Of one flag or segment, at its place."""
 

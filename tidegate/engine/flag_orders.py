@@ -1,0 +1,220 @@
+"""Orders for feature flags: what a person may ask of an environment. Rollouts of flags go the way of all rollouts; here is
+what is different about them: documents with numbers, and the kill switch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from tidegate.core.environment import Environment
+from tidegate.core.errors import Conflict, Invalid, NotFound, Refused
+from tidegate.core.flags.codec import digest, encode
+from tidegate.core.flags.document import FlagDocument
+from tidegate.core.intervention import drop
+from tidegate.core.plan import PlanFile
+from tidegate.core.rollout import Decision, Phase, Rollout
+from tidegate.core.service import check_plan
+from tidegate.engine.catalog import Catalog
+from tidegate.engine.orders import Deployed, Orders
+from tidegate.engine.teller import write_letters
+from tidegate.engine.watcher import Watcher
+from tidegate.ports import Change, DocumentRecord, EnvironmentRecord, Held, Store, Told
+
+MOST_LOOKED = 5
+"""Documents among which one with the same content is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a change is released. `base` is the number of the document that it was made from, None for whichever is in force.
+    `now`: at once and for everybody, with no guard, also in the place of a rollout in flight."""
+
+    by: str
+    base: int | None = None
+    plan: PlanFile | None = None
+    reason: str = ""
+    now: bool = False
+
+
+class FlagOrders:
+    def __init__(
+        self, *, store: Store, orders: Orders, catalog: Catalog, watcher: Watcher, clock: Callable[[], datetime]
+    ) -> None:
+        self._store = store
+        self._orders = orders
+        self._catalog = catalog
+        self._watcher = watcher
+        self._clock = clock
+
+    # --- Environments -------------------------------------------------------------------------------------------------
+
+    def configure(self, file: Environment, by: str) -> str:
+        """Takes over plan, alarms, comparison and who is told."""
+        self._check(file)
+        record = self._store.environment(file.subject)
+        if record is not None and record.file == file:
+            return f"{file.subject} is already as in this file."
+        old = record.file if record else Environment(application=file.application, environment=file.environment)
+        changed = ", ".join(name for name in Environment.model_fields if getattr(old, name) != getattr(file, name)) or "nothing"
+        self._store.configure(file, self._clock(), [Told("applied", file.subject, f"changed: {changed}", actor=by)])
+        return f"{file.subject}: changed {changed}."
+
+    def _check(self, file: Environment) -> None:
+        file.plan.resolve()
+        for problem in self._watcher.unknown_metrics(file):
+            raise problem
+
+    # --- Documents ----------------------------------------------------------------------------------------------------
+
+    def present(self, subject: str) -> FlagDocument:
+        """The document in force. Raises NotFound when there is none yet."""
+        record = self._record(subject)
+        if not record.stable:
+            raise NotFound(f"{subject} has no flags in force yet.", f"Deploy some: tidegate flags deploy -f FILE -e {subject}.")
+        return self.document(record.file.application, int(record.stable))
+
+    def document(self, application: str, number: int) -> FlagDocument:
+        found = self._catalog.document(application, number)
+        if found is None:
+            raise NotFound(f"{application} has no flag document {number}.", f"List them: tidegate flags history {application}.")
+        return found
+
+    def deploy(self, application: str, environment: str, document: FlagDocument, manner: Manner) -> Deployed:
+        """Starts to release this content. The same content keeps its number."""
+        if document.application != application:
+            raise Invalid(
+                f"The document is of {document.application}, the path names {application}.", "Name one.", "application"
+            )
+        file = self._file(application, environment)
+        held = self._orders.going(file.subject)  # before the record: what ends meanwhile has changed the record
+        record = self._store.environment(file.subject)
+        self._check_base(file.subject, record, manner)
+        number, new = self._numbered(document, manner)
+        return self._release(file, record, held, number, new, manner)
+
+    def deploy_number(self, application: str, environment: str, number: int, manner: Manner) -> Deployed:
+        """Starts to release a document that there is already: of another environment, or an older one."""
+        file = self._file(application, environment)
+        held = self._orders.going(file.subject)
+        record = self._store.environment(file.subject)
+        self._check_base(file.subject, record, manner)
+        return self._release(file, record, held, self.document(application, number).number, None, manner)
+
+    def change(self, subject: str, edit: Callable[[FlagDocument], FlagDocument], manner: Manner) -> Deployed:
+        """Starts to release the document in force with this change made."""
+        record = self._record(subject)
+        before = self.present(subject)
+        after = edit(before)
+        manner = manner if manner.base is not None else replace(manner, base=before.number)
+        return self.deploy(record.file.application, record.file.environment, after, manner)
+
+    def rollback(self, subject: str, by: str, *, to: int | None = None, reason: str = "") -> Deployed:
+        """Brings back the document before, or `to`: at once, and without guards, for a person decided it."""
+        record = self._record(subject)
+        running = self._orders.going(subject)
+        if running is not None:
+            return self._orders.go_back(running, by, None if to is None else str(to), reason)
+        number = to if to is not None else self._number_before(record)
+        return self.deploy_number(
+            record.file.application, record.file.environment, number, Manner(by, reason=reason or "rollback", now=True)
+        )
+
+    def _number_before(self, record: EnvironmentRecord) -> int:
+        for held in self._store.history(record.file.subject, 100):
+            rollout = held.rollout
+            if rollout.phase is Phase.COMPLETED and rollout.candidate == record.stable and rollout.baseline:
+                return int(rollout.baseline)
+        raise NotFound(
+            f"{record.file.subject} had no flags before number {record.stable or 0}.",
+            f"Name one: tidegate rollback {record.file.subject} --to NUMBER.",
+        )
+
+    # --- Releasing ----------------------------------------------------------------------------------------------------
+
+    def _release(  # noqa: PLR0917 - what was found, as it was found
+        self,
+        file: Environment,
+        record: EnvironmentRecord | None,
+        held: Held | None,
+        number: int,
+        new: DocumentRecord | None,
+        manner: Manner,
+    ) -> Deployed:
+        version = str(number)
+        is_back = manner.now and held is not None and record is not None and record.stable == version
+        if not is_back and (found := self._orders.already(file.subject, version, record)):
+            return found
+        if manner.now:
+            return self._at_once(file, record, held, version, new, manner)
+        chosen = manner.plan or file.plan
+        check_plan(chosen, file.compare)
+        plan = chosen.resolve()
+        superseded = self._orders.make_way(file.subject, version, chosen, manner.by)
+        self._check(file)
+        if record is not None and record.stable:
+            self._orders.check_alarms(file, record, plan)
+        rollout = self._orders.draft(file, version, record, plan=plan, by=manner.by)
+        return self._orders.begin(rollout, file, new, superseded, manner.reason)
+
+    def _at_once(  # noqa: PLR0917 - what was found, as it was found
+        self,
+        file: Environment,
+        record: EnvironmentRecord | None,
+        held: Held | None,
+        version: str,
+        new: DocumentRecord | None,
+        manner: Manner,
+    ) -> Deployed:
+        """The kill switch. Snapshots are put in each other's place in one piece, so that nothing has to be undone before."""
+        if manner.plan is not None:
+            raise Refused("A change cannot be made at once and by a plan.", "Leave out one of both.")
+        if record is not None and record.stable == version and held is not None:
+            after = self._orders.abort(file.subject, manner.by, manner.reason)
+            return Deployed(after, False, f"{after.id} goes back to {version}.")
+        plan = replace(PlanFile(all_at_once=True, bake=timedelta(0)).resolve(), said="at once", guarded=False)
+        rollout = self._orders.draft(file, version, record, plan=plan, by=manner.by)
+        if rollout.baseline:
+            rollout = replace(rollout, phase=Phase.SHIFTING, decision=Decision("shift", f"at once (by {manner.by})"))
+        dropped = self._dropped(file, held, rollout, manner) if held is not None else None
+        return self._orders.begin(rollout, file, new, dropped, manner.reason)
+
+    def _dropped(self, file: Environment, held: Held, by: Rollout, manner: Manner) -> Change:
+        after = drop(held.rollout, manner.by, by.candidate, self._clock())
+        told = [Told("dropped", file.subject, after.decision.why, after.id, manner.by)]
+        return Change(held, after, held.harm, told=told, letters=write_letters("rolled_back", after, held.harm, file.on))
+
+    def _file(self, application: str, environment: str) -> Environment:
+        file = Environment(application=application, environment=environment)
+        record = self._store.environment(file.subject)
+        return record.file if record is not None else file
+
+    def _record(self, subject: str) -> EnvironmentRecord:
+        record = self._orders.record(subject)
+        if not isinstance(record, EnvironmentRecord):
+            raise NotFound(f"{subject} is a service.", "Name an environment, as shop/prod.")
+        return record
+
+    def _check_base(self, subject: str, record: EnvironmentRecord | None, manner: Manner) -> None:
+        now = int(record.stable) if record is not None and record.stable else 0
+        if manner.base is not None and manner.base != now:
+            raise Conflict(
+                f"{subject} has flag document {now or 'none'} by now; this was made from {manner.base or 'none'}.",
+                f"Look what changed, and make it anew: tidegate flags diff {manner.base or ''} {now}.",
+            )
+
+    def _numbered(self, document: FlagDocument, manner: Manner) -> tuple[int, DocumentRecord | None]:
+        """The number under which this content goes, and its record when it is new."""
+        known = self._store.documents(document.application, MOST_LOOKED)
+        for record in known:
+            numbered = document.numbered(record.number)
+            if digest(numbered) == record.digest:
+                return record.number, None
+        number = known[0].number + 1 if known else 1
+        numbered = document.numbered(number)
+        text = encode(numbered)
+        record = DocumentRecord(
+            document.application, number, text, digest(numbered), self._clock(), manner.by, why=manner.reason
+        )
+        return number, record
