@@ -137,6 +137,16 @@ def test_validate_says_whether_a_guard_that_fires_will_be_armed(
     ]  # fmt: skip
 
 
+def test_validate_says_how_long_an_adaptive_plan_takes_at_least_and_at_most(own: TestClient, house: House) -> None:
+    house.run("v1")
+    answer = own.post("/v1/validate", json={"file": sent(), "version": "v2", "plan": "adaptive harm 10 over 90s"}).json()
+    assert (answer["shortest"], answer["duration"]) == ("6m30s", "12m30s")
+    assert (answer["steps"][0]["least"], answer["steps"][0]["hold"]) == ("10s", "50s")
+    assert answer["steps"][-1]["least"] is None
+    deploy(own, "v2", plan="adaptive harm 10 over 90s")
+    assert own.get("/v1/rollouts/web-2").json()["left"] == "6m30s"
+
+
 def test_validate_refuses_what_this_machine_refuses(own: TestClient, house: House) -> None:
     house.router.taken_ports.add(8080)
     answer = own.post("/v1/validate", json={"file": sent()})

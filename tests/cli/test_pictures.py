@@ -142,6 +142,13 @@ def test_the_strip_says_a_time_where_it_changes_and_shortens_a_long_plan() -> No
     assert str(strip(long, ASCII)) == "1% 10s > 2% > 3% > 4% > 5% > 6% > 7% > 8% > ... > 98% > 99% > 100%"
 
 
+def test_a_step_that_may_end_early_says_from_when_on() -> None:
+    steps = (*(Step(f"{share}%", MINUTE, least=MINUTE / 5) for share in (10, 20)), Step("100%", MINUTE))
+    assert str(strip(steps, ASCII)) == "10% 12s-1m > 20% > 100% 1m"
+    said = drawn(ahead(replace(PREVIEW, shortest=2 * MINUTE), UTF8), 200)
+    assert "between 2m and 14m when all goes well" in said
+
+
 def test_progress_is_by_time_and_never_runs_back() -> None:
     seen = [
         progress(rollout(phase="preparing", step=0)),

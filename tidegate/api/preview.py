@@ -13,7 +13,7 @@ from tidegate.core.service import Service
 from tidegate.engine.comparing import NAME
 from tidegate.engine.foresight import Foresight, Known
 from tidegate.engine.glance import Glance
-from tidegate.engine.view import ServiceView, StepView, url_of
+from tidegate.engine.view import ServiceView, StepView, url_of, view_step
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,8 @@ class Preview:
     tasks: int
     plan: str
     steps: tuple[StepView, ...]
-    duration: timedelta  # of a healthy rollout, without preparing and gates
+    duration: timedelta  # of a healthy rollout at most, without preparing and gates
+    shortest: timedelta  # the same where all is proven as early as it may be
     deadline: timedelta
     guards: tuple[GuardAhead, ...]
     in_flight: str  # the rollout that is going on now, "" for none
@@ -63,8 +64,9 @@ def preview(body: ValidateBody, glance: Glance, foresight: Foresight) -> Preview
         candidate=body.version or "",
         tasks=len(file.tasks.targets) if file.tasks.targets else file.tasks.count,
         plan=plan.said,
-        steps=tuple(StepView(str(step.exposure), step.hold, step.gate, step.hook is not None) for step in plan.steps),
+        steps=tuple(view_step(step) for step in plan.steps),
         duration=plan.duration,
+        shortest=sum((step.expected for step in plan.steps), timedelta(0)),
         deadline=plan.deadline,
         guards=guards_ahead(file, plan, now, foresight.known(file.service)),
         in_flight=running.id if running else "",

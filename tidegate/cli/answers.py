@@ -39,6 +39,7 @@ class Step:
     hold: Duration
     gate: Words = ""
     hook: bool = False
+    least: Duration | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +180,7 @@ class Preview:
     guards: tuple[GuardAhead, ...]
     in_flight: Words
     warnings: tuple[Words, ...] = ()
+    shortest: Duration | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ MOST_SHOWN = 12
 
 def strip(steps: Sequence[Step], glyphs: Glyphs, now: int = 0) -> Text:
     """`25% 1m › 50% › 75% › 100% 5m`: a time stands where it changes. `now` is the step that is marked, from 1."""
-    said, before = Text(), None
+    said, before = Text(), ""
     for number, step in _shown(steps):
         if said:
             said.append(f" {glyphs.then} ", "dim")
@@ -25,12 +25,17 @@ def strip(steps: Sequence[Step], glyphs: Glyphs, now: int = 0) -> Text:
             continue
         style = "bold reverse" if number == now else "dim" if number < now else ""
         said.append(_step(step, said_before=before), style)
-        before = step.hold
+        before = _held(step)
     return said
 
 
-def _step(step: Step, *, said_before: timedelta | None) -> str:
-    said = f"{step.exposure} {span(step.hold)}" if step.hold != said_before else step.exposure
+def _held(step: Step) -> str:
+    """`1m`, or `14s-1m10s` where the step may end early."""
+    return span(step.hold) if step.least is None else f"{span(step.least)}-{span(step.hold)}"
+
+
+def _step(step: Step, *, said_before: str) -> str:
+    said = f"{step.exposure} {_held(step)}" if _held(step) != said_before else step.exposure
     return said + (" hook" if step.hook else "") + (" gate" if step.gate else "")
 
 

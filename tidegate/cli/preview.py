@@ -20,7 +20,7 @@ def ahead(preview: Preview, glyphs: Glyphs) -> Group:
         rows.add_row("plan", strip(preview.steps, glyphs))
         rows.add_row(
             "takes",
-            f"{span(preview.duration)} when all goes well; rolls back by itself if not done in {span(preview.deadline)}",
+            f"{_lasting(preview)} when all goes well; rolls back by itself if not done in {span(preview.deadline)}",
         )
         for number, guard in enumerate(preview.guards):
             rows.add_row("guards" if number == 0 else "", say_ahead(guard))
@@ -38,6 +38,12 @@ def _title(preview: Preview, glyphs: Glyphs) -> Text:
     if preview.baseline:
         title.append(f"{preview.baseline} {glyphs.arrow} ")
     return title.append(preview.candidate, "bold").append(f"  {tasks}, {preview.url}", "dim")
+
+
+def _lasting(preview: Preview) -> str:
+    if preview.shortest is None or preview.shortest >= preview.duration:
+        return span(preview.duration)
+    return f"between {span(preview.shortest)} and {span(preview.duration)}"
 
 
 def say_ahead(guard: GuardAhead) -> Text:
