@@ -7,6 +7,7 @@ with what it holds in memory.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import threading
 import time
@@ -19,8 +20,8 @@ import structlog
 from tidegate.core.errors import TidegateError
 from tidegate.core.flags.snapshot import Snapshot, decode_snapshot, encode_snapshot
 
-LONGEST_NAME = 200
-"""Bytes that a file's name may take for each of application and environment; filesystems allow 255 in all."""
+LONGEST_NAME = 80
+"""Letters of a file's name for each of application and environment; filesystems allow 255 in all."""
 
 
 class Disk:
@@ -79,8 +80,11 @@ def _write_through(path: Path, text: str) -> None:
 
 
 def _plain(name: str) -> str:
-    """The name as a part of a file's name: it leads nowhere else."""
-    return quote(name, safe="", errors="surrogatepass").replace(".", "%2E")[:LONGEST_NAME]
+    """The name as a part of a file's name: it leads nowhere else, and no other name becomes the same."""
+    plain = quote(name, safe="", errors="surrogatepass").replace(".", "%2E")
+    if len(plain) <= LONGEST_NAME:
+        return plain
+    return plain[: LONGEST_NAME - 17] + "~" + hashlib.sha256(plain.encode()).hexdigest()[:16]
 
 
 def _why(error: Exception) -> str:

@@ -20,17 +20,14 @@ class Message:
 
 
 class Parser:
-    def __init__(self) -> None:
+    def __init__(self, longest: int = LONGEST) -> None:
+        self._longest = longest
         self._pieces: list[str] = []
         self._kind = ""
         self._data: list[str] = []
-        self._size = 0
 
     def feed(self, piece: str) -> Iterator[Message]:
         """The messages that this piece completes. Raises Invalid when one never seems to end."""
-        self._size += len(piece)
-        if self._size > LONGEST:
-            raise Invalid(f"An event has more than {LONGEST:,} letters.", "Look what answers at the control plane's address.")
         *whole, rest = piece.split("\n")
         for line in whole:
             self._pieces.append(line)
@@ -38,19 +35,20 @@ class Parser:
             self._pieces.clear()
         if rest:
             self._pieces.append(rest)
+        if sum(map(len, self._pieces)) + sum(map(len, self._data)) > self._longest:
+            raise Invalid(f"An event has more than {self._longest:,} letters.", "Look what answers at that address.")
 
     def _line(self, line: str) -> Iterator[Message]:
         if not line:
             if self._data:
                 yield Message(self._kind or "message", "\n".join(self._data))
-            self._kind, self._size = "", 0
+            self._kind = ""
             self._data.clear()
             return
         name, _, value = line.partition(":")
         value = value.removeprefix(" ")
         match name:
             case "":
-                self._size = sum(map(len, self._data))
                 yield Message("")
             case "event":
                 self._kind = value
