@@ -59,7 +59,7 @@ def test_moving_the_exposure_keeps_what_was_compiled_and_prepared() -> None:
     assert before is not None
     assert after is not None
     assert after.staged.candidate is before.staged.candidate
-    assert after.answers is before.answers
+    assert after.plain is before.plain
     assert (after.staged.exposure, after.snapshot.exposure) == (5000, 5000)
 
 

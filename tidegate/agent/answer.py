@@ -7,12 +7,15 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
+from tidegate.core.flags.result import Result
+
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Headers = tuple[tuple[bytes, bytes], ...]
 
+MOST_KEPT = 10_000
 JSON = (b"content-type", b"application/json")
 TEXT = (b"content-type", b"text/plain; charset=utf-8")
 
@@ -29,13 +32,35 @@ class Answer:
         await send({"type": "http.response.body", "body": self.body})
 
 
+# Made once: `dumps` would make one for each answer. JSON has no word for infinity.
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
 def dump(content: object) -> bytes:
-    """As JSON, which has no word for infinity."""
-    return json.dumps(content, separators=(",", ":"), allow_nan=False).encode()
+    return _encode(content).encode()
 
 
 def say(status: int, content: object, *headers: tuple[bytes, bytes]) -> Answer:
     return Answer(status, dump(content), (JSON, *headers))
+
+
+class Ready:
+    """Answers as they are sent, by the identity of their result, which each keeps alive: results are made once for each
+    rule, and so are their texts. One that tells of an error is made anew each time."""
+
+    __slots__ = ("_kept",)
+
+    def __init__(self) -> None:
+        self._kept: dict[int, tuple[Result, bytes]] = {}
+
+    def of(self, result: Result, make: Callable[[Result], object]) -> bytes:
+        kept = self._kept.get(id(result))
+        if kept is not None and kept[0] is result:
+            return kept[1]
+        body = dump(make(result))
+        if not result.error and len(self._kept) < MOST_KEPT:
+            self._kept[id(result)] = (result, body)
+        return body
 
 
 def refuse(status: int, what: str, mend: str) -> Answer:

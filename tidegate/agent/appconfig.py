@@ -19,13 +19,11 @@ from tidegate.agent.agent import Agent
 from tidegate.agent.answer import JSON, NOT_READY, Answer, dump, refuse
 from tidegate.agent.cache import View
 from tidegate.core.flags.appconfig import answer
-from tidegate.core.flags.result import Fault, Result
+from tidegate.core.flags.result import Fault
 from tidegate.core.flags.rule import TARGETING_KEY
 
 LONGEST_ENTITY = 2048
 """Bytes, as with Amazon's."""
-MOST_KEPT = 10_000
-"""Answers that are kept ready to send."""
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
@@ -64,7 +62,7 @@ def _one(agent: Agent, view: View, flag: str, context: dict[str, Any]) -> Answer
     result = agent.evaluate(flag, context)
     if result.error == Fault.FLAG_NOT_FOUND:
         return _unknown([flag])
-    return Answer(200, _body(view, result), (JSON, _version(result.number)))
+    return Answer(200, view.plain.of(result, answer), (JSON, _version(result.number)))
 
 
 def _several(agent: Agent, flags: list[str], context: dict[str, Any]) -> Answer:
@@ -88,17 +86,6 @@ def _unknown(flags: list[str]) -> Answer:
 
 def _version(number: int) -> tuple[bytes, bytes]:
     return b"configuration-version", str(number).encode()
-
-
-def _body(view: View, result: Result) -> bytes:
-    """Results are made once for each rule: so are their texts. One that tells of an error is made anew each time."""
-    kept = view.answers.get(id(result))
-    if kept is not None and kept[0] is result:
-        return kept[1]
-    body = dump(answer(result))
-    if not result.error and len(view.answers) < MOST_KEPT:
-        view.answers[id(result)] = (result, body)
-    return body
 
 
 # --- What is known of the caller ------------------------------------------------------------------------------------------

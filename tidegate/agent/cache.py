@@ -17,6 +17,7 @@ from enum import StrEnum
 
 import structlog
 
+from tidegate.agent.answer import Ready
 from tidegate.agent.disk import Disk
 from tidegate.core.errors import Invalid
 from tidegate.core.exposure import Exposure
@@ -42,8 +43,9 @@ class View:
     staged: Staged
     changed: frozenset[str]
     """Flags whose answers may differ between the sides."""
-    answers: dict[int, tuple[object, bytes]] = field(default_factory=dict, compare=False)
-    """Answers as they are sent, by the identity of their result; each keeps its result alive."""
+    plain: Ready = field(default_factory=Ready, compare=False)
+    """Answers for AppConfig's paths."""
+    ofrep: Ready = field(default_factory=Ready, compare=False)
 
 
 class Cache:
@@ -133,7 +135,7 @@ class Cache:
         """What is compiled of the documents is kept where only the exposure moves."""
         view = self.view
         if view is not None and _same_documents(view.snapshot, snapshot):
-            return View(snapshot, view.staged.at(snapshot.exposure), view.changed, view.answers)
+            return View(snapshot, view.staged.at(snapshot.exposure), view.changed, view.plain, view.ofrep)
         staged = snapshot.staged(self._clock)
         return View(snapshot, staged, staged.changed)
 

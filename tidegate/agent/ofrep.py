@@ -34,12 +34,13 @@ def evaluate_one(agent: Agent, flag: str, body: bytes) -> Answer:
     context = _context(body)
     if isinstance(context, str):
         return _wrong(context, flag)
-    if agent.view is None:
+    view = agent.view
+    if view is None:
         return _not_ready(flag)
     result = agent.evaluate(flag, context)
     if result.error == Fault.FLAG_NOT_FOUND:
         return say(404, _failure(result))
-    return say(400 if result.error else 200, _failure(result) if result.error else _success(result))
+    return say(400, _failure(result)) if result.error else Answer(200, view.ofrep.of(result, _success), (JSON,))
 
 
 def evaluate_all(agent: Agent, body: bytes, *, seen: str, host: str) -> Answer:
@@ -51,7 +52,8 @@ def evaluate_all(agent: Agent, body: bytes, *, seen: str, host: str) -> Answer:
     if view is None:
         return _not_ready()
     results = agent.evaluate_all(context).values()
-    flags = dump([_failure(result) if result.error else _success(result) for result in results])
+    said = [dump(_failure(result)) if result.error else view.ofrep.of(result, _success) for result in results]
+    flags = b"[" + b",".join(said) + b"]"
     etag = f'"{hashlib.sha256(flags).hexdigest()[:32]}"'
     if _matches(seen, etag):
         return Answer(304, headers=((b"etag", etag.encode()),))
