@@ -34,6 +34,61 @@ class Deployment(TypedDict):
     sentence: str
 
 
+class FlagsSaid(TypedDict):
+    """A flag document, in the format that was asked for."""
+
+    application: str
+    number: int
+    content: dict[str, Any]
+
+
+class FlagChange(TypedDict):
+    """`kind`: added, removed, changed, or carried (resting on something that changed)."""
+
+    kind: str
+    thing: str
+    name: str
+    sentences: list[str]
+
+
+class FlagsChecked(TypedDict):
+    """What a document holds, and changes from the document `base`; 0: there is none."""
+
+    application: str
+    flags: int
+    segments: int
+    changes: list[FlagChange]
+    base: int
+
+
+class FlagsStale(TypedDict):
+    flag: str
+    owner: str
+    since: str
+    why: str
+
+
+class FlagResult(TypedDict):
+    flag: str
+    value: Any
+    variant: str | None
+    enabled: bool
+    reason: str
+    document: int
+    side: str
+    rule: str | None
+    error: str
+    message: str
+
+
+class FlagsEvaluated(TypedDict):
+    """`sentence` and `steps` say why, where one flag was asked for."""
+
+    results: list[FlagResult]
+    sentence: str
+    steps: list[str]
+
+
 class Happening(TypedDict):
     """One event. `facts` hold the figures that it was decided with."""
 

@@ -7,7 +7,7 @@ from threading import Event
 from anyio import CapacityLimiter
 from fastapi import Depends, FastAPI
 
-from tidegate.api import events, health, logs, metrics, rollouts, schema, stream
+from tidegate.api import agents, events, flags, health, logs, metrics, rollouts, schema, stream
 from tidegate.api import services as services_routes
 from tidegate.api.needs import ApiServices as ApiServices
 from tidegate.api.needs import Health as Health
@@ -16,7 +16,7 @@ from tidegate.api.peer import admitted
 from tidegate.api.problems import add_problems
 from tidegate.api.shared import Shared
 
-NOUNS = (services_routes, rollouts, events, stream, logs, metrics, health, schema)
+NOUNS = (services_routes, rollouts, events, stream, logs, metrics, health, schema, flags, agents)
 
 
 LOG_THREADS = 10
@@ -28,6 +28,7 @@ def create_app(services: ApiServices) -> FastAPI:
     app.state.services = services
     app.state.log_threads = CapacityLimiter(LOG_THREADS)
     app.state.shared = Shared()
+    app.state.flag_streams = {}
     app.state.closing = Event()  # set when the doors close: streams end by themselves
     for noun in NOUNS:
         app.include_router(noun.router, prefix="/v1", dependencies=[Depends(admitted)])

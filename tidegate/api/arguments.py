@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Path, Query
 
 NAME = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
+SUBJECT = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?(/[a-z]([a-z0-9-]{0,38}[a-z0-9])?)?$"
 VERSION = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,62}$"
 ID = r"^[a-z0-9][A-Za-z0-9._+-]{0,120}$"
 LARGEST_ID = 2**62
@@ -15,7 +16,14 @@ ServiceName = Annotated[str, Path(pattern=NAME, description="Name of a service."
 RolloutId = Annotated[str, Path(pattern=ID, description="Id of a rollout, as web-3.")]
 MetricName = Annotated[str, Path(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:.-]{0,126}$", description="Name of a metric.")]
 
-OfService = Annotated[str | None, Query(pattern=NAME, description="Only of this service.")]
+ApplicationName = Annotated[str, Path(pattern=NAME, description="Name of an application.")]
+EnvironmentName = Annotated[str, Path(pattern=NAME, description="Name of an environment.")]
+DocumentNumber = Annotated[int, Path(ge=1, le=2**31 - 1, description="Number of a flag document.")]
+OtherNumber = Annotated[int, Query(ge=1, le=2**31 - 1, description="Number of the flag document to compare with.")]
+FlagName = Annotated[str, Path(min_length=1, max_length=200, description="Name of a flag or segment.")]
+InFormat = Annotated[str, Query(max_length=20, description="tidegate or appconfig.")]
+
+OfService = Annotated[str | None, Query(pattern=SUBJECT, description="Only of this service, or environment as shop/prod.")]
 OfRollout = Annotated[str | None, Query(pattern=ID, description="Only of this rollout.")]
 OfVersion = Annotated[str | None, Query(pattern=VERSION, description="Only of this version.")]
 OfTask = Annotated[str | None, Query(pattern=ID, description="Only of this task.")]

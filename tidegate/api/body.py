@@ -16,7 +16,7 @@ from tidegate.core.errors import Invalid
 from tidegate.core.plan import PlanFile
 from tidegate.core.rate import parse_rate
 from tidegate.core.service import Name, Service, VersionName
-from tidegate.core.text import read_json, read_yaml
+from tidegate.core.text import MOST_BYTES, read_json, read_yaml
 
 Reason = Annotated[str, StringConstraints(max_length=500)]
 
@@ -106,14 +106,14 @@ class Raw:
     content: bytes
     kind: str
 
-    def read(self, what: str) -> Any:
+    def read(self, what: str, most: int = MOST_BYTES) -> Any:
         try:
             text = self.content.decode()
         except UnicodeDecodeError as wrong:
             raise Invalid(f"{what} is not UTF-8 (byte {wrong.start}).", "Save it as UTF-8.") from wrong
         if self.kind in ("application/json", "text/json"):
-            return read_json(text, what)
-        return read_yaml(text, what)
+            return read_json(text, what, most)
+        return read_yaml(text, what, most)
 
 
 async def raw_body(request: Request) -> Raw:
@@ -126,11 +126,11 @@ RawBody = Annotated[Raw, Depends(raw_body)]
 D = TypeVar("D", bound=Document)
 
 
-def body_of(kind: type[D]) -> Callable[[RawBody], D]:
+def body_of(kind: type[D], most: int = MOST_BYTES) -> Callable[[RawBody], D]:
     """A dependency that gives the body as this document. No body at all is an empty mapping."""
 
     def document(raw: RawBody) -> D:
-        content = raw.read("the request") if raw.content.strip() else {}
+        content = raw.read("the request", most) if raw.content.strip() else {}
         if not isinstance(content, dict):
             kinds = {list: "a list", str: "a text", NoneType: "empty"}
             found = kinds.get(type(content), "a single value")

@@ -20,6 +20,8 @@ from tidegate.api.problems import Forbidden, TooLarge, TooSlow, problem
 from tidegate.core.errors import TidegateError
 
 MOST_BODY = 1024 * 1024
+MOST_FLAGS = 16 * MOST_BODY
+"""Of what is sent about an application: a flag document may name a hundred thousand users."""
 BODY_WITHIN = 10.0
 """Seconds in which a request's body has to arrive."""
 UID = "peer_uid"
@@ -112,11 +114,11 @@ async def _bounded(scope: Scope, receive: Receive) -> Receive:
     """Reads the whole body before anybody looks at the request, or raises TooLarge or TooSlow."""
     if scope["method"] in ("GET", "HEAD", "OPTIONS"):
         return receive
-    length = _one(scope, b"content-length")
-    if length.isdigit() and int(length[:20]) > MOST_BODY:
-        raise _too_large()
+    length, most = _one(scope, b"content-length"), _most(scope)
+    if length.isdigit() and int(length[:20]) > most:
+        raise _too_large(most)
     try:
-        body = await asyncio.wait_for(_read(receive), BODY_WITHIN)
+        body = await asyncio.wait_for(_read(receive, most), BODY_WITHIN)
     except TimeoutError as error:
         raise TooSlow(f"The body did not arrive within {BODY_WITHIN:g} s.", "Send it at once.") from error
     first: Message | None = {"type": "http.request", "body": body, "more_body": False}
@@ -131,16 +133,23 @@ async def _bounded(scope: Scope, receive: Receive) -> Receive:
     return again
 
 
-async def _read(receive: Receive) -> bytes:
+def _most(scope: Scope) -> int:
+    """Only who may change something sends that much."""
+    peer = scope.get(SCOPE_KEY)
+    is_large = str(scope["path"]).startswith("/v1/applications/") and isinstance(peer, Peer) and peer.trusted
+    return MOST_FLAGS if is_large else MOST_BODY
+
+
+async def _read(receive: Receive, most: int) -> bytes:
     body = bytearray()
     while True:
         message = await receive()
         body += message.get("body", b"")
-        if len(body) > MOST_BODY:
-            raise _too_large()
+        if len(body) > most:
+            raise _too_large(most)
         if message["type"] != "http.request" or not message.get("more_body"):
             return bytes(body)
 
 
-def _too_large() -> TooLarge:
-    return TooLarge(f"The body has more than {MOST_BODY:,} bytes.", "Send less; a service file is small.")
+def _too_large(most: int) -> TooLarge:
+    return TooLarge(f"The body has more than {most:,} bytes.", "Send less; a service file is small.")

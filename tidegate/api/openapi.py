@@ -12,23 +12,27 @@ from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tidegate.api import answers, body
+from tidegate.api import answers, body, flag_body
 from tidegate.api.forecast import ForecastAhead
 from tidegate.api.peer import admitted
 from tidegate.api.preview import Preview
+from tidegate.core.environment import Environment
+from tidegate.core.flags.agent_report import ReportFile
 from tidegate.core.service import Service
-from tidegate.engine.view import RolloutView, ServiceView
+from tidegate.engine.view import DocumentView, EnvironmentView, RolloutView, ServiceView
 
 API_VERSION = "1"
 _REF = "#/components/schemas/{model}"
 _DURATION = {"type": "string", "examples": ["1m30s", "500ms"]}
 _BODIES = (
     Service, body.DeployBody, body.ValidateBody, body.ForecastBody, body.ReasonBody, body.PromoteBody, body.RollbackBody,
-    body.PushBody,
+    body.PushBody, Environment, ReportFile, flag_body.MannerBody, flag_body.FlagsDeployBody, flag_body.FlagsValidateBody,
+    flag_body.FlagBody, flag_body.EvalBody,
 )  # fmt: skip
 _ANSWERS = (
     ServiceView, RolloutView, Preview, ForecastAhead, answers.Said, answers.Problem, answers.Deployment, answers.Happening,
     answers.Explained, answers.ServiceAlarms, answers.Taken, answers.Line, answers.HealthSeen,
+    EnvironmentView, DocumentView, answers.FlagsSaid, answers.FlagsChecked, answers.FlagsStale, answers.FlagsEvaluated,
 )  # fmt: skip
 _PROBLEM = {
     "description": "What went wrong, and the mend.",
@@ -85,13 +89,16 @@ def describe(app: FastAPI) -> dict[str, Any]:
     components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     for path, operations in description["paths"].items():
         for method, operation in operations.items():
-            if method != "get" or path.endswith("/logs"):
+            if method != "get" or path.endswith(_GUARDED):
                 operation["security"] = [{"token": []}]
     return description
 
 
+_GUARDED = ("/logs", "/snapshot", "}/stream", "/flags", "/stale", "/diff", "/documents/{number}")
+"""Reads that want the token, too."""
+
 _ABOUT = (
-    "Reads need no token on loopback; every change, and the logs, want `Authorization: Bearer TOKEN`. "
+    "Reads need no token on loopback; every change, logs and flag documents want `Authorization: Bearer TOKEN`. "
     "The unix socket needs none. Durations are written as `1m30s`, shares as `10%`, times in ISO 8601 and UTC."
 )
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tidegate.api.needs import ApiServices
 
 LOOPBACK = "127.0.0.1"
-MOST_CONNECTIONS = 400
+MOST_CONNECTIONS = 2500
 """Per door. More are answered with 503, so that nobody can use up the controller's files."""
 START_WITHIN = 10.0
 STOP_WITHIN = 5.0
@@ -143,7 +143,7 @@ def _open_socket(path: Path) -> socket.socket:
     try:
         door.bind(str(aside))
         aside.chmod(0o600)
-        door.listen(128)
+        door.listen(1024)
         aside.rename(path)
     except OSError as error:
         door.close()
@@ -169,7 +169,7 @@ def _open_port(port: int) -> socket.socket:
     door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         door.bind((LOOPBACK, port))
-        door.listen(128)
+        door.listen(1024)
     except OSError as error:
         door.close()
         raise _no_port(port, error) from error
