@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -98,7 +97,6 @@ class World:
         self.tasks = MemoryWorld()
         self.router = MemoryRouter()
         self.gauges = PretendedGauges()
-        self.salts = itertools.count(1)
         self.start_controller()
 
     def start_controller(self, store: Store | None = None) -> None:
@@ -133,7 +131,8 @@ class World:
             watcher=self.watcher,
             unwritten=unwritten,
             clock=lambda: self.now,
-            salt=lambda: f"salt-{next(self.salts)}",
+            # The same again for one whose start could not be written.
+            salt=lambda: f"salt-{len(self.store.history(limit=10_000)) + 1}",
             poke=lambda: None,
         )
         self.flag_orders = FlagOrders(
