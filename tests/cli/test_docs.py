@@ -15,14 +15,20 @@ TEXT = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
 
 
 def _commands() -> dict[str, Any]:
+    """By name; those of a group as `flags list`."""
     group: Any = typer.main.get_command(app)
-    commands: dict[str, Any] = group.commands
-    return commands
+    found: dict[str, Any] = {}
+    for name, command in group.commands.items():
+        inner = getattr(command, "commands", None)
+        found |= {f"{name} {below}": one for below, one in inner.items()} if inner else {name: command}
+    return found
 
 
 def _rows() -> dict[str, tuple[str, set[str]]]:
     """Of each documented command its arguments and its options."""
-    found = re.findall(r"^\| `tidegate (\w+)([^`]*)` \|.*\| ([^|]*) \|$", TEXT, re.MULTILINE)
+    groups = "|".join({name.split()[0] for name in _commands() if " " in name})
+    pattern = rf"^\| `tidegate ((?:(?:{groups}) )?\w+)([^`]*)` \|.*\| ([^|]*) \|$"
+    found = re.findall(pattern, TEXT, re.MULTILINE)
     return {name: (arguments.strip(), set(re.findall(r"`(-[^`]+)`", options))) for name, arguments, options in found}
 
 

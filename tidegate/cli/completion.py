@@ -9,6 +9,14 @@ def service_names(incomplete: str) -> list[str]:
     return [name for one in _ask("/services") if (name := str(one["name"])).startswith(incomplete)]
 
 
+def environment_names(incomplete: str) -> list[str]:
+    return [name for one in _ask("/environments") if (name := str(one["name"])).startswith(incomplete)]
+
+
+def subject_names(incomplete: str) -> list[str]:
+    return [*service_names(incomplete), *environment_names(incomplete)]
+
+
 def version_names(incomplete: str) -> list[str]:
     return [str(name) for one in _ask("/services") for name in one["versions"] if str(name).startswith(incomplete)]
 

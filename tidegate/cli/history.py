@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tidegate.cli.options import AsJson, MaybeService, OneRollout
+from tidegate.cli.options import AsJson, MaybeSubject, OneRollout
 
 Limit = Annotated[int, typer.Option("-n", "--limit", min=1, max=1000, help="At most so many.")]
 
@@ -16,7 +16,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(explain)
 
 
-def history(service: MaybeService = None, limit: Limit = 20, as_json: AsJson = False) -> None:
+def history(service: MaybeSubject = None, limit: Limit = 20, as_json: AsJson = False) -> None:
     """List the rollouts, newest first.
 
     With how they ended, and whom they harmed.

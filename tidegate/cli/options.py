@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tidegate.cli.completion import rollout_ids, service_names, version_names
+from tidegate.cli.completion import rollout_ids, service_names, subject_names, version_names
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Plain = Annotated[bool, typer.Option("--plain", help="A line for each change, instead of a live picture.")]
@@ -29,4 +29,19 @@ OneRollout = Annotated[
 ]
 OfVersion = Annotated[
     str | None, typer.Option("--version", help="Only of this version.", metavar="VERSION", autocompletion=version_names)
+]
+OneSubject = Annotated[
+    str,
+    typer.Argument(
+        metavar="SERVICE",
+        help="Name of the service, or environment as shop/prod.",
+        autocompletion=subject_names,
+        show_default=False,
+    ),
+]
+MaybeSubject = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[SERVICE]", help="A service, or environment as shop/prod; all without it.", autocompletion=subject_names
+    ),
 ]

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tidegate.cli.completion import service_names, version_names
-from tidegate.cli.options import AsJson, OneService, Reason
+from tidegate.cli.completion import subject_names, version_names
+from tidegate.cli.environment import subject_path
+from tidegate.cli.options import AsJson, OneSubject, Reason
 
 if TYPE_CHECKING:
     from tidegate.cli.screen import Screen
@@ -19,7 +20,8 @@ To = Annotated[
     typer.Option("--to", metavar="VERSION", help="By default the version before.", autocompletion=version_names),
 ]
 ServiceOrAll = Annotated[
-    str | None, typer.Argument(metavar="SERVICE", help="Name of the service; or --all.", autocompletion=service_names)
+    str | None,
+    typer.Argument(metavar="SERVICE", help="Service, or environment as shop/prod; or --all.", autocompletion=subject_names),
 ]
 
 
@@ -28,17 +30,17 @@ def add_to(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def pause(service: OneService, reason: Reason = "", as_json: AsJson = False) -> None:
+def pause(service: OneSubject, reason: Reason = "", as_json: AsJson = False) -> None:
     """Hold the exposure of a rollout. Guards keep looking."""
     _intervene(service, "pause", {"reason": reason}, as_json)
 
 
-def resume(service: OneService, reason: Reason = "", as_json: AsJson = False) -> None:
+def resume(service: OneSubject, reason: Reason = "", as_json: AsJson = False) -> None:
     """Let a paused rollout go on."""
     _intervene(service, "resume", {"reason": reason}, as_json)
 
 
-def promote(service: OneService, full: Full = False, reason: Reason = "", as_json: AsJson = False) -> None:
+def promote(service: OneSubject, full: Full = False, reason: Reason = "", as_json: AsJson = False) -> None:
     """Go to the next step now.
 
     Without waiting for the time, gate or hook of the present one. Guards keep looking.
@@ -65,15 +67,13 @@ def abort(service: ServiceOrAll = None, all_: All = False, reason: Reason = "", 
         shown.line("Nothing was in flight.")
 
 
-def rollback(service: OneService, to: To = None, reason: Reason = "", as_json: AsJson = False) -> None:
+def rollback(service: OneSubject, to: To = None, reason: Reason = "", as_json: AsJson = False) -> None:
     """Bring back the version before, at once.
 
     A rollout in flight goes back.
     """
-    from tidegate.cli.client import path_of  # noqa: PLC0415
-
     body = {"reason": reason} if to is None else {"reason": reason, "to": to}
-    answered, shown = _post(path_of("services", service, "rollback"), body, as_json)
+    answered, shown = _post(subject_path(service, "rollback"), body, as_json)
     if shown.json:
         shown.document(answered)
         return
@@ -83,9 +83,7 @@ def rollback(service: OneService, to: To = None, reason: Reason = "", as_json: A
 
 
 def _intervene(service: str, verb: str, body: dict[str, Any], as_json: bool) -> None:
-    from tidegate.cli.client import path_of  # noqa: PLC0415
-
-    answered, shown = _post(path_of("services", service, verb), body, as_json)
+    answered, shown = _post(subject_path(service, verb), body, as_json)
     if shown.json:
         shown.document(answered)
     else:

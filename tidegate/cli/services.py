@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tidegate.cli.asking import confirm
-from tidegate.cli.options import AsJson, MaybeService, OneService, Reason
+from tidegate.cli.environment import subject_path
+from tidegate.cli.options import AsJson, MaybeSubject, OneService, Reason
 
 if TYPE_CHECKING:
     from tidegate.cli.screen import Screen
@@ -20,24 +21,27 @@ def add_to(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def status(service: MaybeService = None, as_json: AsJson = False) -> None:
+def status(service: MaybeSubject = None, as_json: AsJson = False) -> None:
     """Show how everything stands, or one service.
 
     One service is shown with its tasks, alarms and rollout.
     """
     from tidegate.cli.answers import Service, read_as  # noqa: PLC0415
-    from tidegate.cli.client import open_client, path_of  # noqa: PLC0415
+    from tidegate.cli.client import open_client  # noqa: PLC0415
     from tidegate.cli.screen import screen  # noqa: PLC0415
     from tidegate.cli.service_views import one_service  # noqa: PLC0415
 
     shown = screen(as_json=as_json)
     if service is None:
         _list(shown)
+        _list_environments(shown)
         return
     with open_client() as client:
-        content = client.get(path_of("services", service))
+        content = client.get(subject_path(service))
     if as_json:
         shown.document(content)
+    elif "/" in service:
+        _tell_environment(shown, content)
     else:
         shown.say(one_service(read_as(Service, content), shown.glyphs, shown.out.width))
 
@@ -62,6 +66,34 @@ def _list(shown: Screen) -> None:
         shown.line("No service yet. Write a file (tidegate example service > web.yaml), then: tidegate deploy -f web.yaml.")
     else:
         shown.say(all_services([read_as(Service, one) for one in content], shown.glyphs, shown.out.width))
+
+
+def _list_environments(shown: Screen) -> None:
+    """Beneath the services, where there are any; programs ask for the services alone."""
+    from tidegate.cli.client import open_client  # noqa: PLC0415
+    from tidegate.cli.flag_views import all_environments  # noqa: PLC0415
+
+    if shown.json:
+        return
+    with open_client() as client:
+        found = client.get("/environments")
+    if found:
+        shown.say()
+        shown.say(all_environments(found))
+
+
+def _tell_environment(shown: Screen, content: Any) -> None:
+    from tidegate.cli.answers import Rollout, read_as  # noqa: PLC0415
+    from tidegate.cli.flag_views import all_agents, all_environments  # noqa: PLC0415
+    from tidegate.cli.history_views import all_rollouts  # noqa: PLC0415
+
+    shown.say(all_environments([content]))
+    if content["agents"]:
+        shown.say()
+        shown.say(all_agents(content["agents"]))
+    if content["rollout"] is not None:
+        shown.say()
+        shown.say(all_rollouts([read_as(Rollout, content["rollout"])], shown.glyphs))
 
 
 def restart(service: OneService, as_json: AsJson = False) -> None:
