@@ -214,6 +214,13 @@ def test_explain_tells_every_outcome_with_both_sides_at_the_decision_that_took_i
     assert first < back < said.index("errors 31/1,204 2.6% 3/12,040 0.02% 10,030 913")
 
 
+def test_explain_tells_what_the_comparison_said_once() -> None:
+    said = " ".join(drawn(explained(ENDED, [deciding("hold", LITTLE)], ASCII), 160).split())
+    assert said.count(LITTLE.sentence) == 1
+    applied = replace(deciding("watch", LITTLE), why="10% is applied")
+    assert LITTLE.sentence in " ".join(drawn(explained(ENDED, [applied], ASCII), 160).split())
+
+
 def test_explain_tells_every_outcome_as_it_is_now_while_it_goes_on() -> None:
     said = drawn(explained(COMPARING, [deciding("hold", LITTLE)], ASCII), 160)
     assert said.count("31/1,204") == 1
