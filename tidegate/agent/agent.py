@@ -158,8 +158,15 @@ class Agent:
             serial=view.snapshot.serial if view is not None else 0,
             origin=view.snapshot.origin if view is not None else "",
             age=self._cache.age,
-            problem=follower.problem if follower is not None else "The agent was not started.",
+            problem=self._problem(),
         )
+
+    def _problem(self) -> str:
+        if self._follower is None:
+            return "The agent was not started."
+        if self._cache.view is None and not self._follower.problem:
+            return "The control plane has sent no flags yet."
+        return self._follower.problem
 
     @property
     def counted(self) -> dict[str, Any]:
