@@ -211,3 +211,32 @@ def test_stopping_takes_no_time_and_twice_is_once(started: Started) -> None:
     agent.stop()
     agent.stop()
     assert agent.evaluate("banner").value == "Summer sale"
+
+
+def test_a_move_of_a_rollout_that_it_never_saw_makes_it_ask_for_the_whole(plane: ControlPlane, started: Started) -> None:
+    agent = started()
+    until(lambda: agent.standing.connected)
+    plane.snapshot, plane.serial = moving(2, 1000), 2  # told to nobody
+    plane.move(4000)
+    until(lambda: agent.standing.serial == 3)
+    assert exposed(agent) == {user for user in EVERYBODY if bucket(user, "salt") < 4000}
+    assert "snapshot" in plane.asked
+
+
+def test_events_of_a_later_tidegate_are_passed_over(plane: ControlPlane, started: Started) -> None:
+    agent = started()
+    until(lambda: agent.standing.connected)
+    plane.tell('event: novelty\ndata: {"a": 1}\n\n')
+    plane.show(plain(2, 4, NEW))
+    until(lambda: agent.standing.serial == 2)
+    assert plane.asked.count("stream") == 1
+
+
+@pytest.mark.parametrize("data", ["", "{}", "[]", "null", '{"serial": 2, "exposure": "11", "rollout": "x"}', '{"serial": "x"}'])
+def test_a_move_that_cannot_be_read_changes_nothing(plane: ControlPlane, started: Started, data: str) -> None:
+    plane.show(moving(2, 1000))
+    agent = started()
+    until(lambda: agent.standing.connected)
+    plane.tell(f"event: exposure\ndata: {data}\n\n")
+    until(lambda: plane.asked.count("stream") >= 2)
+    assert exposed(agent) == {user for user in EVERYBODY if bucket(user, "salt") < 1000}

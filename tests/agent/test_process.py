@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,8 @@ import httpx2
 import pytest
 
 from tests.support.control_plane import NEW, ControlPlane, moving, plain, until
+from tests.support.full_disk import fill
+from tidegate.agent import Agent
 from tidegate.core.exposure import bucket
 
 pytestmark = pytest.mark.real
@@ -159,3 +162,35 @@ def test_a_port_that_is_taken_and_a_missing_name_are_refused_with_the_mend(plane
     with process(tmp_path, plane.address, *SHOP, "--port", str(plane.port)) as agent:
         assert agent.process.wait(10) == 2
     assert f"Port {plane.port}" in str(agent.began)
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """A filesystem of 1 MB; only root can have one."""
+    place = Path(tempfile.mkdtemp(prefix="tg-disk-"))
+    mounted = os.geteuid() == 0 and subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], check=False)
+    if not mounted or mounted.returncode:
+        place.rmdir()
+        pytest.skip("no small filesystem can be mounted here")
+    yield place
+    subprocess.run(["umount", "-l", place], check=True, capture_output=True)
+    place.rmdir()
+
+
+def test_on_a_full_disk_the_old_snapshot_stays_and_flags_go_on(plane: ControlPlane, small_disk: Path) -> None:
+    with Agent("shop", "prod", control=plane.address, cache=small_disk) as agent:
+        until(lambda: list(small_disk.glob("*.snapshot")))
+        until(lambda: agent.standing.connected)
+        filler = fill(small_disk)
+        plane.show(plain(2, 4, NEW))
+        until(lambda: agent.evaluate("checkout").value is True)
+        until(lambda: agent.standing.serial == 2)
+    filled = Agent("shop", "prod", control="/nowhere", cache=small_disk)
+    with filled:
+        assert (filled.standing.serial, filled.evaluate("banner").value) == (1, "Summer sale")
+    filler.unlink()
+    with Agent("shop", "prod", control=plane.address, cache=small_disk) as agent:
+        until(lambda: agent.standing.serial == 2)
+        (file,) = small_disk.glob("*.snapshot")
+        until(lambda: '"serial":2' in file.read_text())
+    assert [one.name for one in small_disk.iterdir()] == [file.name]

@@ -100,6 +100,10 @@ class ControlPlane:
         self.text, self.serial = text, serial
         self._said.append((serial, f"event: snapshot\nid: {serial}\ndata: {text}\n\n"))
 
+    def tell(self, message: str) -> None:
+        """Anything, on the open streams."""
+        self._said.append((self.serial, message))
+
     def move(self, points: int) -> None:
         """Only the exposure moves: agents get it, and the whole only when they ask."""
         self.snapshot = self.snapshot.moved(Exposure(points), self.serial + 1)
