@@ -37,3 +37,11 @@ def test_a_history_is_written_and_read_to_the_last_bit():
     traffic = [Traffic(seed=4), Traffic(seed=4)]
     after = [remember_tally(h, t.tally(1.0, 0.01, 1.0), 1.0) for h, t in zip((history, again), traffic, strict=True)]
     assert json.dumps(dump(after[0])) == json.dumps(dump(after[1]))
+
+
+def test_a_slow_start_is_no_burst_of_slow_requests_for_the_rest_of_the_day():
+    traffic, history = Traffic(rate=200, seed=5), History.blank()
+    for second in range(400):
+        slower = 1 + 9 * max(0.0, 1 - second / 15)
+        history = remember_tally(history, traffic.tally(1.0, 0.001, slower), 1.0)
+    assert history.clusters.phi.max() < 2.5

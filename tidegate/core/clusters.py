@@ -94,13 +94,16 @@ def forget(clusters: Clusters, kept: float) -> Clusters:
     return replace(clusters, squares=clusters.squares * kept, expected=clusters.expected * kept)
 
 
-def restart(clusters: Clusters, outcomes: Flags) -> Clusters:
-    """Forgets the local mean of these outcomes, for their limits have moved; what was learned of bursts stays."""
-    kept = np.where(outcomes, 0.0, 1.0)
+def restart(clusters: Clusters, *, moved: Flags, afresh: Flags) -> Clusters:
+    """Forgets the local mean of the outcomes whose limits have moved; and where they have moved far (`afresh`), what was
+    learned of their bursts, too: it was that of another outcome."""
+    kept, learned = np.where(moved, 0.0, 1.0), np.where(afresh, 0.0, 1.0)
     return replace(
         clusters,
         n=clusters.n * kept,
         e=clusters.e * kept,
         local_n=clusters.local_n * kept,
         local_e=clusters.local_e * kept,
+        squares=clusters.squares * learned,
+        expected=clusters.expected * learned,
     )

@@ -21,6 +21,8 @@ from tidegate.core.tally import Tally
 DAY = 86_400.0
 REFRESH = 60.0
 """Seconds after which the latency limits are read anew."""
+FAR = 2
+"""Bins by which a limit moves before what was learned of its bursts is worth nothing."""
 CALM = 6.0
 """Standard deviations above its expected errors from which the baseline counts as being in an outage."""
 
@@ -63,7 +65,7 @@ def remember(history: History, requests: Array, errors: Array, bins: Array, span
     edges, since, sizes = history.edges, history.since + span, bursts.forget(history.clusters, kept)
     if since >= REFRESH and known.any():
         edges, since = quantile_edges(history.bins), 0.0
-        sizes = bursts.restart(sizes, outcomes=np.append(False, np.ones(len(QUANTILES), dtype=bool)))
+        sizes = _restarted(sizes, np.abs(edges - history.edges))
     p = history.errors / np.maximum(history.requests, 1.0)
     phi = history.clusters.phi
     calm = (surprise(errors / phi[..., 0], requests * p / phi[..., 0]) < CALM) | (history.requests < ENOUGH)
@@ -80,6 +82,13 @@ def remember(history: History, requests: Array, errors: Array, bins: Array, span
         edges=edges,
         since=since,
     )
+
+
+def _restarted(sizes: Clusters, bins: Bins) -> Clusters:
+    """After the limits moved by so many bins. A service that starts up is slow, and its first limits are not its own."""
+    errors = np.zeros((*bins.shape[:-1], 1), dtype=bool)
+    moved, far = (np.concatenate([errors, bins >= least], axis=-1)[..., None, :] for least in (0, FAR))
+    return bursts.restart(sizes, moved=moved, afresh=far)
 
 
 def remember_tally(history: History, baseline: Tally, span: float) -> History:
