@@ -200,6 +200,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (with_(tasks__protocol="http3"), "'tasks.protocol': input should be 'http1', 'http2' or 'grpc'.", "Correct"),
     # alarms and on
     (with_(alarms=[{"name": "a", "metric": "p99", "above": "1s"}] * 2), "two alarms are named 'a'", "Give"),
+    (with_(alarms=[{"name": "comparison", "metric": "p99", "above": "1s"}]), "'comparison' is the name of a guard", "Give"),
     (with_(on={}), "give one of webhook and command.", "Write a list of two to have both."),
     (with_(on={"webhook": "https://a", "command": ["x"]}), "give one of webhook and command.", "Write a list of two"),
     (with_(on={"webhook": "ftp://a"}), "'ftp://a' is not an address of a webhook.", "Begin it with https"),

@@ -46,6 +46,7 @@ class Counted:
     tidegate: int
     tasks: int
     users: int
+    told: dict[tuple[str, int, str], int]  # of the users' failures: method, status and version (or why there was no answer)
     rollout: dict[str, Any]
 
 
@@ -62,7 +63,7 @@ def _released(tidegate: Tidegate, rate: float, faults: list[str], plan: object =
         until(lambda: time.monotonic() - began > calm, 60, "users asked for a while")
         rollout = tidegate.tidied(tidegate.deploy(service, version, faults, plan=plan, **changes), within=3 * HOLD)
     bad = sum(count for (_, status), count in tidegate.told_by_the_till(version).items() if status != "200")
-    return Counted(rollout["harm"]["failed"], bad, len(crowd.failures), rollout)
+    return Counted(rollout["harm"]["failed"], bad, len(crowd.failures), crowd.failures_told(), rollout)
 
 
 def _simulated(fault: int, rate: int) -> np.ndarray:
@@ -78,7 +79,7 @@ def _simulated(fault: int, rate: int) -> np.ndarray:
 def _must_agree(counted: Counted) -> None:
     assert counted.rollout["phase"] == "rolled_back", counted.rollout["reason"]
     assert counted.rollout["reason"].startswith("comparison: "), counted.rollout["reason"]
-    assert counted.tidegate == counted.tasks == counted.users
+    assert counted.tidegate == counted.tasks == counted.users, counted.told
 
 
 @pytest.mark.parametrize(("fault", "rate"), CELLS)

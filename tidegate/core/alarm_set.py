@@ -9,6 +9,9 @@ from tidegate.core.alarm import AlarmFile
 from tidegate.core.metric_name import Source
 
 
+RESERVED = ("comparison", "tasks")
+
+
 def check_alarms(alarms: Sequence[AlarmFile], *, scraped: bool = True) -> None:
     """What no alarm can check alone. `scraped` says whether the tasks expose metrics at all.
 
@@ -17,6 +20,8 @@ def check_alarms(alarms: Sequence[AlarmFile], *, scraped: bool = True) -> None:
     """
     names = [alarm.name for alarm in alarms]
     for alarm in alarms:
+        if alarm.name in RESERVED:
+            raise ValueError(f"{alarm.name!r} is the name of a guard that every rollout has.\nGive the alarm another name.")
         if names.count(alarm.name) > 1:
             raise ValueError(f"two alarms are named {alarm.name!r}.\nGive each its own name.")
         for name in alarm.rule.names if alarm.rule else ():
