@@ -15,7 +15,7 @@ from tidegate.core.exposure import FULL, NONE, Exposure, bucket
 from tidegate.core.metric_name import Source
 from tidegate.core.rollout import Phase, Rollout
 from tidegate.core.verdict import GuardSeen
-from tidegate.ports import Measurement
+from tidegate.ports import Change, Measurement
 from tidegate.store.store import SqlStore
 
 COMPARED: dict[str, Any] = {"compare": {}, "alarms": []}
@@ -205,6 +205,15 @@ def test_a_restarted_controller_goes_on_with_the_evidence_it_had(world: Traffic,
     assert other is not None
     assert mine.state.total.n_c.tolist() == other.state.total.n_c.tolist()
     assert mine.state.total.e_c.tolist() == other.state.total.e_c.tolist()
+
+
+def test_what_another_release_wrote_of_a_rollout_is_begun_anew(world: Traffic) -> None:
+    world.shares["v2"] = 0.2
+    world.begun()
+    held = world.store.history("web", 1)[0]
+    world.store.commit([Change(held, held.rollout, held.harm, watch='{"book": "{}", "comparing": {"state": {}}}')], world.now)
+    world.start_controller()
+    assert world.until("rolled_back", within=60).reason.startswith("comparison")
 
 
 def test_the_last_day_is_remembered_over_a_restart(world: Traffic) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from tidegate.core.alarm import AlarmFile
 from tidegate.core.metric_name import Source
 
-
 RESERVED = ("comparison", "tasks")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -159,7 +160,7 @@ class _Watched:
 
     @classmethod
     def from_json(cls, text: str) -> _Watched:
-        """Raises ValueError for what `to_json` did not write."""
+        """Raises ValueError, KeyError or TypeError for what `to_json` did not write."""
         content = json.loads(text)
         comparing = content["comparing"]
         return cls(AlarmBook.from_json(content["book"]), comparing=Comparing.load(comparing) if comparing else None)
@@ -416,9 +417,10 @@ def _without_comparison(before: Harm, after: Harm) -> Harm:
 
 
 def _restored(held: Held) -> _Watched:
-    """Goes on with the book that was written down, else begins one for this rollout."""
+    """Goes on with what was written down, else begins anew: also where another release of ours wrote it."""
     if held.watch:
-        return _Watched.from_json(held.watch)
+        with suppress(ValueError, KeyError, TypeError):
+            return _Watched.from_json(held.watch)
     rollout = held.rollout
     return _Watched(AlarmBook(Series(rollout.candidate, rollout.baseline) if rollout.baseline else Series()))
 
