@@ -129,6 +129,19 @@ def test_a_way_back_is_done_when_the_slowest_agent_is_back(flags: Flags) -> None
     assert [set(got.values()) for got in flags.got] == [{False}] * 3
 
 
+def test_a_growing_exposure_is_that_of_the_slowest_agent(flags: Flags) -> None:
+    flags.begin().deploy(ON)
+    flags.until(Phase.WATCHING)
+    flags.run(1)
+    flags.agents[1].connected = False
+    flags.until(Phase.SHIFTING)
+    flags.run(8)
+    assert flags.rollout.phase is Phase.SHIFTING
+    assert str(flags.world.flags.applied(SUBJECT).exposure) == "50%"
+    flags.agents[1].connected = True
+    flags.until(Phase.COMPLETED)
+
+
 def test_an_agent_that_falls_silent_stops_the_clock_until_it_is_forgotten(flags: Flags) -> None:
     flags.begin().deploy(ON, plan=PlanFile.model_validate({"linear": {"step": "50%", "every": "1h"}}))
     flags.until(Phase.WATCHING)
@@ -169,7 +182,9 @@ def test_a_controller_that_is_started_again_goes_on_with_larger_serials_and_noth
     before = flags.agents[0].snapshot
     counted = flags.world.store.history(SUBJECT, 1)[0].harm.counted.requests
     flags.world.start_controller()
-    flags.run(2)
+    flags.run(1)
+    assert flags.world.agents.reading(SUBJECT).tallies.get((Slot.CANDIDATE, "2"), NOTHING).finished == 0
+    flags.run(1)
     after = flags.agents[0].snapshot
     assert before is not None
     assert after is not None

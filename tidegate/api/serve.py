@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import resource
 import socket
 import struct
 import threading
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 
 LOOPBACK = "127.0.0.1"
 MOST_CONNECTIONS = 2500
-"""Per door. More are answered with 503, so that nobody can use up the controller's files."""
+"""Per door: a thousand agents stream and report."""
+OWN_FILES = 300
+"""What the controller itself may have open, which no connection takes from it."""
 START_WITHIN = 10.0
 STOP_WITHIN = 5.0
 
@@ -98,6 +101,16 @@ def serve(app: FastAPI, settings: Settings) -> Serving:
     return Serving(settings.socket, settings.port, doors, app.state.closing).start()
 
 
+def most_connections(files: int) -> int:
+    """Per door, of so many files that may be open. More are answered with 503, so that nobody can use up the controller's."""
+    return max(100, min(MOST_CONNECTIONS, (files - OWN_FILES) // 2))
+
+
+def _files() -> int:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 2**20 if soft == resource.RLIM_INFINITY else soft
+
+
 def _server(app: ASGIApp) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
@@ -108,7 +121,7 @@ def _server(app: ASGIApp) -> uvicorn.Server:
         log_level="critical",  # what goes wrong inside is logged by us, and what comes from outside is not worth a line
         access_log=False,
         server_header=False,
-        limit_concurrency=MOST_CONNECTIONS,
+        limit_concurrency=most_connections(_files()),
         timeout_graceful_shutdown=1,
         h11_max_incomplete_event_size=32 * 1024,
     )
