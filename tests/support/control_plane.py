@@ -77,6 +77,7 @@ class ControlPlane:
         self.serial = 0
         self.streams = True
         self.heartbeat = heartbeat
+        self.look_every = 0.005
         self.asked: list[str] = []
         self.reports: list[dict[str, Any]] = []
         self.tokens: set[str] = set()
@@ -184,7 +185,7 @@ class ControlPlane:
             if time.monotonic() - beaten >= self.heartbeat:
                 beaten = time.monotonic()
                 yield ": still here\n\n"
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(self.look_every)
 
     async def _report(self, request: Request) -> Response:
         self.reports.append(await request.json())
