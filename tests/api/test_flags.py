@@ -15,6 +15,7 @@ from tests.support.served import TOKEN, House
 from tidegate.api.door import loopback_door
 from tidegate.core.flags.snapshot import decode_snapshot
 from tidegate.core.rollout import Phase
+from tidegate.core.verdict import GuardSeen
 
 PROD = "/v1/applications/shop/environments/prod"
 FLAGS = {
@@ -212,3 +213,12 @@ def test_a_document_of_a_hundred_thousand_members_is_taken(app: ASGIApp, house: 
     assert release(house, own, content)["new"]
     tcp = TestClient(loopback_door(app, TOKEN), base_url="http://127.0.0.1:7400", raise_server_exceptions=False)
     assert tcp.post(f"{PROD}/deploy", json={"content": content}).status_code in (401, 413)
+
+
+def test_alarms_of_environments_are_among_the_others(house: House, own: TestClient) -> None:
+    house.watcher.alarming = (GuardSeen("errors", "ok"),)
+    alarm = {"name": "errors", "metric": "error_rate", "above": "5%"}
+    own.put(PROD, json={"application": "shop", "environment": "prod", "alarms": [alarm]})
+    assert [one["service"] for one in own.get("/v1/alarms").json()] == ["shop/prod"]
+    assert own.get("/v1/alarms", params={"service": "shop/prod"}).status_code == 200
+    assert own.get("/v1/alarms", params={"service": "shop/none"}).status_code == 404

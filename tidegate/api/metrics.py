@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,11 +12,13 @@ from starlette.responses import Response
 from tidegate.api.answers import ServiceAlarms, Taken
 from tidegate.api.arguments import MetricName, OfService
 from tidegate.api.body import PushBody, RawBody
-from tidegate.api.needs import Services
+from tidegate.api.needs import ApiServices, Services
 from tidegate.api.openapi import described
 from tidegate.api.present import answer
 from tidegate.core.document import read
+from tidegate.core.environment import is_environment
 from tidegate.core.errors import Invalid
+from tidegate.engine.view import EnvironmentView, ServiceView
 
 router = APIRouter(tags=["metrics"])
 
@@ -26,10 +29,15 @@ AHEAD = timedelta(minutes=1)
 
 @router.get("/alarms", **described(list[ServiceAlarms]))
 def list_alarms(services: Services, service: OfService = None) -> Response:
-    """The alarms of all services, or of one."""
-    glance = services.glance
-    views = [glance.service(service)] if service else glance.services()
-    return answer([{"service": view.name, "alarms": view.alarms} for view in views])
+    """The alarms of all services and environments, or of one."""
+    return answer([{"service": view.name, "alarms": view.alarms} for view in _alarming(services, service)])
+
+
+def _alarming(services: ApiServices, name: str | None) -> Sequence[ServiceView | EnvironmentView]:
+    glance, flags = services.glance, services.flags.glance
+    if name is None:
+        return [*glance.services(), *(view for view in flags.environments() if view.alarms)]
+    return [flags.environment(name) if is_environment(name) else glance.service(name)]
 
 
 @router.post("/metrics/{metric}", **described(Taken, body=PushBody, many=True))

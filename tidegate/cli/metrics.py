@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tidegate.cli.options import AsJson, MaybeService
+from tidegate.cli.options import AsJson, MaybeSubject
 
 Label = Annotated[list[str] | None, typer.Option("--label", "-l", metavar="NAME=VALUE", help="A label; may be repeated.")]
 OfService = Annotated[str | None, typer.Option("--service", metavar="SERVICE", help="Of which service it is.")]
@@ -19,7 +19,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(push)
 
 
-def alarms(service: MaybeService = None, as_json: AsJson = False) -> None:
+def alarms(service: MaybeSubject = None, as_json: AsJson = False) -> None:
     """List the alarms."""
     from tidegate.cli.answers import Guard, read_as  # noqa: PLC0415
     from tidegate.cli.client import open_client  # noqa: PLC0415
