@@ -123,7 +123,7 @@ def test_the_example_of_the_page_is_a_plan() -> None:
 
 
 def test_the_page_says_every_key_and_its_default() -> None:
-    shapes = {"all_at_once", "linear", "canary", "exponential", "steps", "name"}
+    shapes = {"all_at_once", "linear", "canary", "exponential", "adaptive", "steps", "name"}
     keys = {name for name in PlanFile.model_fields if name not in shapes} - {"unsure"}
     table = {key: default for key, default, _ in rows("## Everything else")}
     assert set(table) == keys | {f"unsure.{name}" for name in UnsureFile.model_fields}

@@ -21,8 +21,8 @@ ROLLOUT, INTERVENTION, SETTING = "rollout.py", "intervention.py", "setting.py"
 FAULTS = [
     (
         ROLLOUT,
-        "return self.now_at.exposure if self.now_at else NONE",
-        "return self.plan.steps[max(0, self.step - int(self.paused))].exposure if self.now_at else NONE",
+        "return step.exposure if self.plan.harm is None or is_last else min(step.exposure, self.allowed)",
+        "return self.plan.steps[max(0, self.step - int(self.paused))].exposure",
         "test_exposure_grows_or_holds_and_falls_only_to_zero",
     ),
     (
@@ -154,8 +154,8 @@ FAULTS = [
     ),
     (
         ROLLOUT,
-        "if rollout.watched < step.hold or not rollout.watched:",
-        "if rollout.watched < step.hold:",
+        "if (rollout.watched < step.hold and not proven) or not rollout.watched:",
+        "if rollout.watched < step.hold and not proven:",
         "test_deciding_twice_at_one_instant_asks_for_the_same",
     ),
     (

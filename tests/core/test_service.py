@@ -115,7 +115,11 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (with_(plan={"linear": {"step": "10%", "evry": "1m"}}), "unknown key 'plan.linear.evry'", "Did you mean 'every'?"),
     (with_(alarms=[{"nme": "x"}]), "unknown key 'alarms[0].nme'", "Did you mean 'name'?"),
     (with_(on=[{"webhok": "x"}]), "unknown key 'on[0].webhok'", "Did you mean 'webhook'?"),
-    (with_(zzzzzz=1), "unknown key 'zzzzzz'.", "Known keys: alarms, compare, force, listener, on, plan, service, stickiness, tasks."),
+    (
+        with_(zzzzzz=1),
+        "unknown key 'zzzzzz'.",
+        "Known keys: alarms, compare, force, listener, on, plan, service, stickiness, tasks.",
+    ),
     (with_(service="Web"), "service: 'Web' is not a service name.", "Use up to 40 lower case letters, digits and -"),
     (with_(service="web_1"), "'web_1' is not a service name.", "Use up to 40 lower case letters, digits and -"),
     (with_(service="-web"), "'-web' is not a service name.", "Use up to 40 lower case letters, digits and -"),
