@@ -173,7 +173,7 @@ def test_hundreds_that_hang_do_not_keep_the_others_waiting(watch: HealthWatch, s
     watch.watch("well", replace(CHECK, port=well.port), None)
     wait(watch, "well", lambda verdict: verdict.checks > 10, 5)
     assert watch.verdict("well").healthy
-    assert sum(thread.name.startswith("tidegate") for thread in threading.enumerate()) == 1
+    assert sum(thread.name == "tidegate-health" for thread in threading.enumerate()) == 1
 
 
 def test_more_than_may_be_asked_at_once_wait_for_their_turn(watch: HealthWatch, serve: Callable[[bytes], Server]) -> None:
