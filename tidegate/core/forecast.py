@@ -146,9 +146,15 @@ def _healthily(course: Course, traffic: Traffic, settings: Settings) -> Iterator
             continue
         gains = _proving(step.exposure, traffic, settings)
         early = max(step.least, max(0.0, wanted - gathered) / gains if gains else math.inf)
+        early = _whole_looks(early, course.reins.tick)
         stay = Stay(early, proven=True) if early <= step.seconds else Stay(longest)
         gathered += stay.seconds * gains
         yield stay
+
+
+def _whole_looks(seconds: float, tick: float) -> float:
+    """A step is left at a look, never between two."""
+    return tick * math.ceil(seconds / tick - 1e-9) if math.isfinite(seconds) else seconds
 
 
 def _proving(exposure: float, traffic: Traffic, settings: Settings) -> float:
