@@ -20,6 +20,12 @@ def test_a_large_difference_needs_the_published_number_of_blocks():
     [
         (Design(1, 1, 0.3, BALANCED), 95),
         (Design(1, 1, 0.3, BALANCED), 98.2),
+        pytest.param(
+            Design(1, 1, 0.385714, BALANCED),
+            69,
+            # The one published figure that is not met: ours is 57, and the design's own published mean asks for about 58.
+            marks=pytest.mark.xfail(strict=True, reason="published as 69; 57 here"),
+        ),
         (Design(1, 1, 0.471429, BALANCED), 40.4),
         (Design(2, 1, 0.3, UNBALANCED), 79),
         (Design(2, 1, 0.385714, UNBALANCED), 47),
