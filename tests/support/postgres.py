@@ -61,7 +61,7 @@ def _owner(directory: Path) -> list[str]:
         if parent == Path("/"):
             break
         parent.chmod(parent.stat().st_mode | 0o011)  # so that this user can reach it
-    return ["runuser", "-u", "postgres", "--"]
+    return [shutil.which("runuser") or "/usr/sbin/runuser", "-u", "postgres", "--"]  # which is not on everybody's PATH
 
 
 def _free_port() -> int:
