@@ -40,7 +40,13 @@ def agent(plane: ControlPlane) -> Iterator[Agent]:
 
 def counts(agent: Agent) -> dict[str, tuple[int, int, int]]:
     sides = agent.counted["sides"]
-    return {side: (count["begun"], count["finished"], count["failed"]) for side, count in sides.items()}
+    return {side: (count["begun"], count["finished"], count["failed"]) for side, count in sides.items() if side != "other"}
+
+
+def others(agent: Agent) -> tuple[int, int, int]:
+    """What is on neither side."""
+    count = agent.counted["sides"]["other"]
+    return count["begun"], count["finished"], count["failed"]
 
 
 def ask(app: Any, path: str = "/", *, gone: bool = False) -> list[dict[str, Any]]:
@@ -87,11 +93,11 @@ def test_a_request_counts_for_the_side_of_its_entity(agent: Agent) -> None:
 
 
 @pytest.mark.parametrize(
-    ("flag", "context"),
-    [("banner", {"targetingKey": ON}), ("checkout", {}), ("checkout", None), ("none", {"targetingKey": ON})],
+    ("flag", "context", "used"),
+    [("banner", {"targetingKey": ON}, 1), ("checkout", {}, 1), ("checkout", None, 1), ("none", {"targetingKey": ON}, 0)],
 )
 def test_a_request_that_asked_for_nothing_that_differs_or_for_nobody_counts_for_neither(
-    agent: Agent, flag: str, context: dict[str, str] | None
+    agent: Agent, flag: str, context: dict[str, str] | None, used: int
 ) -> None:
     def handle(request: Request) -> Response:
         agent.evaluate(flag, context)
@@ -99,6 +105,7 @@ def test_a_request_that_asked_for_nothing_that_differs_or_for_nobody_counts_for_
 
     ask(starlette(agent, handle), "/x")
     assert counts(agent) == {"baseline": (0, 0, 0), "candidate": (0, 0, 0)}
+    assert others(agent) == (used, used, used)
 
 
 def test_the_first_entity_decides(agent: Agent) -> None:
@@ -228,7 +235,96 @@ def test_the_counts_of_a_rollout_end_with_it_and_the_next_begins_at_nothing() ->
             ask(app, "/slow")
             assert counts(agent)["candidate"] == (0, 0, 0)
             plane.show(plain(5, 4))
-            until(lambda: agent.counted["sides"] == {})
+            until(lambda: counts(agent) == {})
+
+
+def test_outside_of_rollouts_every_request_that_uses_flags_counts_for_the_document_in_force() -> None:
+    with ControlPlane() as plane:
+        plane.show(plain(1, 3))
+        with Agent("shop", "prod", control=plane.address) as agent:
+            until(lambda: agent.standing.connected)
+
+            def handle(request: Request) -> Response:
+                agent.evaluate("banner")
+                agent.evaluate_all({"targetingKey": ON})
+                return PlainTextResponse("", 500 if request.path_params["user"] == "bad" else 200)
+
+            app = starlette(agent, handle)
+            for path in ("/good", "/good", "/bad"):
+                ask(app, path)
+            ask(starlette(agent, lambda _: PlainTextResponse("")), "/uses-none")
+            assert (counts(agent), others(agent)) == ({}, (3, 3, 1))
+            assert agent.counted["sides"]["other"]["document"] == 3
+            assert agent.counted["asked"] == dict.fromkeys(plane.snapshot.baseline.flags, 3)
+            plane.show(plain(2, 4))
+            until(lambda: agent.counted["sides"]["other"]["document"] == 4)
+            assert others(agent) == (0, 0, 0)
+            assert agent.counted["asked"]["banner"] == 3
+
+
+def test_a_request_ends_with_its_last_byte_whatever_the_application_does_afterwards(agent: Agent) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        agent.evaluate("checkout", {"targetingKey": ON})
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"a", "more_body": True})
+        assert counts(agent)["candidate"] == (1, 0, 0)
+        await send({"type": "http.response.body", "body": b"b"})
+        assert counts(agent)["candidate"] == (1, 1, 0)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        ask(OutcomesMiddleware(app, agent))
+    assert counts(agent)["candidate"] == (1, 1, 0)
+
+
+def test_a_file_that_the_server_sends_by_itself_ends_the_request(agent: Agent) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        agent.evaluate("checkout", {"targetingKey": ON})
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.pathsend", "path": "/a"})
+
+    ask(OutcomesMiddleware(app, agent))
+    assert counts(agent)["candidate"] == (1, 1, 0)
+
+
+def test_a_request_that_is_cancelled_was_nobody_s_fault_and_is_not_left_open(agent: Agent) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        agent.evaluate("checkout", {"targetingKey": ON})
+        await asyncio.Event().wait()
+
+    async def cancelled() -> None:
+        async def nothing(*_: Any) -> dict[str, Any]:
+            return {"type": "http.request"}
+
+        scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
+        task = asyncio.create_task(OutcomesMiddleware(app, agent)(scope, nothing, nothing))  # type: ignore[arg-type]
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancelled())
+    assert counts(agent)["candidate"] == (1, 1, 0)
+
+
+@pytest.mark.parametrize("kind", ["lifespan", "websocket"])
+def test_what_is_no_request_passes_through_and_counts_for_nobody(agent: Agent, kind: str) -> None:
+    passed: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        agent.evaluate("checkout", {"targetingKey": ON})
+        passed.append((scope["type"], await receive()))
+        await send({"type": f"{kind}.done"})
+
+    async def receive() -> dict[str, Any]:
+        return {"type": f"{kind}.begin"}
+
+    async def send(message: dict[str, Any]) -> None:
+        passed.append(message)
+
+    asyncio.run(OutcomesMiddleware(app, agent)({"type": kind}, receive, send))  # type: ignore[arg-type]
+    assert passed == [(kind, {"type": f"{kind}.begin"}), {"type": f"{kind}.done"}]
+    assert (counts(agent)["candidate"], others(agent)) == ((0, 0, 0), (0, 0, 0))
 
 
 def test_reports_carry_the_outcomes(agent: Agent, plane: ControlPlane) -> None:

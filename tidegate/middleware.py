@@ -29,6 +29,10 @@ StartResponse = Callable[..., Any]
 WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 
+_LAST = ("http.response.body", "http.response.pathsend", "http.response.zerocopysend")
+"""What ends an answer, unless it says that more comes."""
+
+
 class OutcomesMiddleware:
     """For ASGI. What the application evaluates in tasks and threads that it starts for a request belongs to the request."""
 
@@ -40,8 +44,8 @@ class OutcomesMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        watch = _Watch(receive, send)
         use = self._agent.use()
+        watch = _Watch(receive, send, use)
         token = CURRENT.set(use)
         try:
             await self._app(scope, watch.receive, watch.send)
@@ -53,15 +57,17 @@ class OutcomesMiddleware:
             raise
         finally:
             CURRENT.reset(token)
-            use.end(failed=watch.failed or not (watch.whole or watch.gone))
+            use.end(failed=watch.failed or not watch.gone)
 
 
 class _Watch:
-    """Looks at what passes between the application and its client."""
+    """Looks at what passes between the application and its client. With the last byte the request has ended: what the
+    application does after it (background tasks) delays nobody, and fails for nobody."""
 
-    def __init__(self, receive: Receive, send: Send) -> None:
+    def __init__(self, receive: Receive, send: Send, use: Use) -> None:
         self._receive = receive
         self._send = send
+        self._use = use
         self.failed = False
         self.whole = False
         """The last byte was sent."""
@@ -82,8 +88,9 @@ class _Watch:
         except OSError:
             self.gone = True
             raise
-        if message["type"] == "http.response.body" and not message.get("more_body"):
+        if message["type"] in _LAST and not message.get("more_body"):
             self.whole = True
+            self._use.end(failed=self.failed)
 
 
 class WsgiOutcomes:

@@ -119,6 +119,8 @@ class Routing:
 class Slot(StrEnum):
     STABLE = "stable"
     CANDIDATE = "candidate"
+    OTHER = "other"
+    """Of flags: requests that are on neither side, as they ask for nothing that differs; outside of rollouts all of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,9 @@ class PretendedAgent:
     connected: bool = True
     speaks: bool = True
     counts: dict[str, list[int]] = field(default_factory=dict)
+    asked: int = 0
+    begun: int = 0
+    """Requests of each side that are begun and hang."""
 
     def fetch(self, world: World) -> None:
         posted = world.board.get(SUBJECT)
@@ -35,7 +38,7 @@ class PretendedAgent:
             self.snapshot = snapshot
 
     def serve(self, users: Sequence[str], fails: Callable[[object], bool]) -> dict[str, object]:
-        """What each of these users gets for the flag `checkout`."""
+        """What each of these users gets for the flag `checkout`; outside of a rollout nobody is on a side."""
         if self.snapshot is None:
             return {}
         staged = self.snapshot.staged()
@@ -43,19 +46,22 @@ class PretendedAgent:
         for user in users:
             context = {"targetingKey": user}
             side = "candidate" if staged.side(context) is Side.CANDIDATE else "baseline"
+            side = side if self.snapshot.rollout else "other"
             got[user] = staged.evaluate("checkout", context).value
             count = self.counts.setdefault(side, [0, 0])
             count[0] += 1
             count[1] += fails(got[user])
+            self.asked += 1
         return got
 
     def report(self, world: World) -> None:
         snapshot = self.snapshot
         if snapshot is None or not self.speaks:
             return
-        numbers = {"baseline": snapshot.baseline.number, "candidate": (snapshot.candidate or snapshot.baseline).number}
+        numbers = dict.fromkeys(("baseline", "other"), snapshot.baseline.number)
+        numbers["candidate"] = (snapshot.candidate or snapshot.baseline).number
         sides = {
-            side: SideCount(numbers[side], Tally(total, total, failed, Latencies({30: total})))
+            side: SideCount(numbers[side], Tally(total + self.begun, total, failed, Latencies({30: total})))
             for side, (total, failed) in self.counts.items()
         }
         world.agents.report(
@@ -69,5 +75,6 @@ class PretendedAgent:
                 exposure=snapshot.exposure if snapshot.candidate else NONE,
                 rollout=snapshot.rollout,
                 sides=sides,
+                asked={"checkout": self.asked},
             ),
         )

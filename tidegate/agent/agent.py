@@ -114,19 +114,19 @@ class Agent:
             return _not_ready(flag)
         result = view.staged.evaluate(flag, context)
         self._outcomes.evaluated(result)
-        if flag in view.changed and (use := CURRENT.get()) is not None:
-            use.note(self._outcomes, view, result, context)
+        if (use := CURRENT.get()) is not None:
+            use.note(self._outcomes, view, {flag: result}, context)
         return result
 
     def evaluate_all(self, context: Context = None) -> dict[str, Result]:
         view = self._cache.view
         if view is None:
             return {}
-        results = view.staged.evaluate_all(context)
-        for name, result in results.items():
+        results, use = view.staged.evaluate_all(context), CURRENT.get()
+        for result in results.values():
             self._outcomes.evaluated(result)
-            if name in view.changed and (use := CURRENT.get()) is not None:
-                use.note(self._outcomes, view, result, context)
+        if use is not None:
+            use.note(self._outcomes, view, results, context)
         return results
 
     def use(self, clock: Callable[[], float] = time.monotonic) -> Use:

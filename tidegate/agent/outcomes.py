@@ -1,14 +1,15 @@
 """Outcomes of requests, by the side that their flags came from; and how often which variant was answered.
 
 A request counts for the side of the first entity that it asked a changed flag for. That entity's place was drawn by the
-salt, whatever the request did, so that the two sides stay alike; a request without an entity was drawn by nobody and counts
-for neither. Everything only adds up: what a lost report said is in the next one.
+salt, whatever the request did, so that the two sides stay alike. A request that asked for other flags only, or for nobody, was
+drawn by nobody: it counts as one of the others, and outside of rollouts all of them do. Everything only adds up: what a lost
+report said is in the next one.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,10 +20,13 @@ from tidegate.core.flags.result import Fault, Result, Side
 from tidegate.core.flags.rule import TARGETING_KEY
 from tidegate.core.latency import bin_of
 
+OTHER = "other"
+"""What is counted for neither side."""
+
 
 @dataclass(slots=True)
 class Count:
-    """One side of one rollout."""
+    """One side of one rollout, or what is on neither."""
 
     document: int
     begun: int = 0
@@ -32,13 +36,15 @@ class Count:
 
 
 class Outcomes:
-    """Safe to use from any thread. Counts are of the rollout that runs; another one begins at nothing."""
+    """Safe to use from any thread. Counts are of the rollout that runs, or of the document in force outside of rollouts; with
+    the next one they begin at nothing."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._rollout = ""
-        self._sides: dict[Side, Count] = {}
+        self._sides: dict[str, Count] = {}
         self._flags: dict[tuple[str, str], int] = {}
+        self._asked: dict[str, int] = {}
         self._tracked: dict[tuple[str, str], list[float]] = {}
 
     def evaluated(self, result: Result) -> None:
@@ -60,12 +66,22 @@ class Outcomes:
     def finish(self, rollout: str, side: Side, *, failed: bool, seconds: float) -> None:
         with self._lock:
             count = self._sides.get(side)
-            if rollout != self._rollout or count is None:
-                return
-            count.finished += 1
-            count.failed += failed
-            bin_ = bin_of(seconds * 1e6)
-            count.latency[bin_] = count.latency.get(bin_, 0) + 1
+            if rollout == self._rollout and count is not None:
+                _finish(count, failed=failed, seconds=seconds)
+
+    def asked(self, flags: Iterable[str]) -> None:
+        """A request has ended that asked for these."""
+        with self._lock:
+            for flag in flags:
+                self._asked[flag] = self._asked.get(flag, 0) + 1
+
+    def other(self, *, failed: bool, seconds: float) -> None:
+        """A request has ended that used flags, and was on neither side."""
+        with self._lock:
+            count = self._sides.get(OTHER)
+            if count is not None:
+                count.begun += 1
+                _finish(count, failed=failed, seconds=seconds)
 
     def track(self, name: str, side: Side | None, value: float) -> None:
         with self._lock:
@@ -76,12 +92,12 @@ class Outcomes:
     def turn_to(self, view: View) -> None:
         """What is counted from now on belongs to this snapshot's rollout."""
         snapshot = view.snapshot
-        sides: dict[Side, Count] = {}
+        documents = {OTHER: snapshot.baseline.number}
         if snapshot.rollout and snapshot.candidate is not None:
-            sides = {Side.BASELINE: Count(snapshot.baseline.number), Side.CANDIDATE: Count(snapshot.candidate.number)}
+            documents |= {Side.BASELINE: snapshot.baseline.number, Side.CANDIDATE: snapshot.candidate.number}
         with self._lock:
-            if snapshot.rollout != self._rollout or not sides:
-                self._rollout, self._sides = snapshot.rollout, sides
+            if (snapshot.rollout, documents) != (self._rollout, {side: count.document for side, count in self._sides.items()}):
+                self._rollout, self._sides = snapshot.rollout, {side: Count(number) for side, number in documents.items()}
 
     def said(self) -> dict[str, Any]:
         """The counted part of a report."""
@@ -89,12 +105,20 @@ class Outcomes:
             flags: dict[str, dict[str, int]] = {}
             for (flag, variant), count in self._flags.items():
                 flags.setdefault(flag, {})[variant] = count
-            return {"sides": {str(side): _say(count) for side, count in self._sides.items()}, "flags": flags}
+            sides = {str(side): _say(count) for side, count in self._sides.items()}
+            return {"sides": sides, "flags": flags, "asked": dict(self._asked)}
 
     def tracked(self) -> Mapping[tuple[str, str], tuple[int, float]]:
         """How often each event was tracked and the sum of its values, by name and side."""
         with self._lock:
             return {key: (int(count), total) for key, (count, total) in self._tracked.items()}
+
+
+def _finish(count: Count, *, failed: bool, seconds: float) -> None:
+    count.finished += 1
+    count.failed += failed
+    bin_ = bin_of(seconds * 1e6)
+    count.latency[bin_] = count.latency.get(bin_, 0) + 1
 
 
 def _say(count: Count) -> dict[str, Any]:
@@ -110,7 +134,7 @@ def _say(count: Count) -> dict[str, Any]:
 class Use:
     """What one request has used of one agent, from its begin to its end."""
 
-    __slots__ = ("_clock", "_ended", "_outcomes", "_outer", "_rollout", "_side", "_started")
+    __slots__ = ("_clock", "_ended", "_flags", "_outcomes", "_outer", "_rollout", "_side", "_started")
 
     def __init__(self, outcomes: Outcomes, clock: Callable[[], float], outer: Use | None) -> None:
         self._outcomes = outcomes
@@ -119,25 +143,35 @@ class Use:
         self._started = clock()
         self._side: Side | None = None
         self._rollout = ""
+        self._flags: set[str] = set()
         self._ended = False
 
-    def note(self, outcomes: Outcomes, view: View, result: Result, context: Mapping[str, Any] | None) -> None:
+    def note(self, outcomes: Outcomes, view: View, results: Mapping[str, Result], context: Mapping[str, Any] | None) -> None:
+        """It has asked for these flags, for one entity: all of them are of one side."""
         if outcomes is not self._outcomes:
             if self._outer is not None:
-                self._outer.note(outcomes, view, result, context)
+                self._outer.note(outcomes, view, results, context)
             return
-        if self._side is not None or self._ended or not _has_entity(context):
+        known = [flag for flag, result in results.items() if result.error != Fault.FLAG_NOT_FOUND]
+        self._flags.update(known)
+        changed = next((flag for flag in known if flag in view.changed), None)
+        if changed is None or self._side is not None or self._ended or not _has_entity(context):
             return
-        self._rollout = self._outcomes.begin(view, result.side)
-        self._side = result.side
+        self._side = results[changed].side
+        self._rollout = self._outcomes.begin(view, self._side)
 
     def end(self, *, failed: bool) -> None:
         """Twice is once."""
         if self._ended:
             return
         self._ended = True
-        if self._side is not None and self._rollout:
-            seconds = max(0.0, self._clock() - self._started)
+        if not self._flags:
+            return
+        self._outcomes.asked(self._flags)
+        seconds = max(0.0, self._clock() - self._started)
+        if self._side is None:
+            self._outcomes.other(failed=failed, seconds=seconds)
+        elif self._rollout:
             self._outcomes.finish(self._rollout, self._side, failed=failed, seconds=seconds)
 
 

@@ -7,7 +7,7 @@ looked at, so that a clock that jumps, or a controller that slept, makes no agen
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Lock
@@ -20,8 +20,10 @@ SILENT = timedelta(seconds=5)
 """An agent that was not heard for longer may apply anything."""
 FORGOTTEN = timedelta(seconds=30)
 """One that was not heard for longer is gone."""
+ENOUGH = 200
+"""Requests from which shares of them are told."""
 _LONGEST_LOOK = timedelta(seconds=2)
-_SLOTS = {"baseline": Slot.STABLE, "candidate": Slot.CANDIDATE}
+_SLOTS = {"baseline": Slot.STABLE, "candidate": Slot.CANDIDATE, "other": Slot.OTHER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class _Subject:
     agents: dict[str, Agent] = field(default_factory=dict)
     totals: dict[tuple[Slot, str], Tally] = field(default_factory=dict)
     flags: dict[str, dict[str, int]] = field(default_factory=dict)
+    asked: dict[str, int] = field(default_factory=dict)
 
 
 class Agents:
@@ -63,7 +66,10 @@ class Agents:
                 return  # what it has counted so far was told to the controller before us
             last = before.report if before is not None else None
             _add_sides(known.totals, report, last)
-            _add_flags(known.flags, report, last)
+            earlier = last if last is not None and last.epoch == report.epoch else None
+            for flag, variants in report.flags.items():
+                _add(known.flags.setdefault(flag, {}), variants, earlier.flags.get(flag, {}) if earlier else {})
+            _add(known.asked, report.asked, earlier.asked if earlier else {})
 
     @property
     def has_settled(self) -> bool:
@@ -94,6 +100,15 @@ class Agents:
         seen = sum(tally.failed for (slot, _), tally in tallies.items() if slot is Slot.CANDIDATE)
         return ServiceReading(tallies, seen_failures=seen)
 
+    def asking(self, subject: str, flags: Iterable[str]) -> float:
+        """The share of the requests that asked for one of these flags, at least; 0 while too little is known."""
+        with self._lock:
+            known = self._subjects.get(subject)
+            requests = sum(tally.finished for tally in known.totals.values()) if known else 0
+            if known is None or requests < ENOUGH:
+                return 0.0
+            return max((known.asked.get(flag, 0) for flag in flags), default=0) / requests
+
     def evaluations(self, subject: str) -> Mapping[str, Mapping[str, int]]:
         """By flag and variant."""
         with self._lock:
@@ -103,10 +118,20 @@ class Agents:
 
 def _add_sides(totals: dict[tuple[Slot, str], Tally], report: AgentReport, last: AgentReport | None) -> None:
     same = last is not None and (last.epoch, last.rollout) == (report.epoch, report.rollout)
+    if last is not None and last.epoch == report.epoch and not same:
+        _let_go(totals, last)
     for name, side in report.sides.items():
         before = last.sides.get(name) if last is not None and same else None
         key = (_SLOTS[name], str(side.document))
         totals[key] = totals.get(key, NOTHING).plus(_since(side, before))
+
+
+def _let_go(totals: dict[tuple[Slot, str], Tally], last: AgentReport) -> None:
+    """What was in flight when its rollout ended is counted by nobody any more. It must not wait for ever."""
+    for name, side in last.sides.items():
+        key, waiting = (_SLOTS[name], str(side.document)), side.tally.begun - side.tally.finished
+        if waiting > 0 and key in totals:
+            totals[key] = totals[key].plus(Tally(finished=waiting))
 
 
 def _since(side: SideCount, before: SideCount | None) -> Tally:
@@ -116,10 +141,8 @@ def _since(side: SideCount, before: SideCount | None) -> Tally:
     return side.tally.minus(before.tally)
 
 
-def _add_flags(totals: dict[str, dict[str, int]], report: AgentReport, last: AgentReport | None) -> None:
-    known = last.flags if last is not None and last.epoch == report.epoch else {}
-    for flag, variants in report.flags.items():
-        before, total = known.get(flag, {}), totals.setdefault(flag, {})
-        for variant, count in variants.items():
-            earlier = before.get(variant, 0)
-            total[variant] = total.get(variant, 0) + (count - earlier if count >= earlier else count)
+def _add(totals: dict[str, int], counts: Mapping[str, int], before: Mapping[str, int]) -> None:
+    """What came since before. Counts that have fallen have begun anew."""
+    for name, count in counts.items():
+        earlier = before.get(name, 0)
+        totals[name] = totals.get(name, 0) + (count - earlier if count >= earlier else count)

@@ -14,6 +14,7 @@ import structlog
 
 from tidegate.core.errors import NotFound, TidegateError
 from tidegate.core.exposure import NONE, Exposure
+from tidegate.core.flags.codec import changed_flags
 from tidegate.core.flags.document import FlagDocument
 from tidegate.core.flags.snapshot import Snapshot
 from tidegate.core.rollout import Readiness, Ready
@@ -28,6 +29,7 @@ BLOCK = 1000
 FEW = 200
 """With so few left, more are taken, as long as there are some to go on without a database."""
 MOST_KNOWN = 64
+NEARLY_ALL = 0.9
 
 Known = Callable[[str, int], FlagDocument | None]
 """The document of an application under its number."""
@@ -73,6 +75,13 @@ class FlagLever:
 
     def reading_of(self, subject: str) -> RouterReading:
         return RouterReading(self.agents.epoch, {subject: self.agents.reading(subject)})
+
+    def is_like_before(self, subject: str, candidate: str, baseline: str) -> bool:
+        """Whether nearly all requests ask for what this change concerns, so that what was counted before it are the same."""
+        documents = self._find(subject, baseline), self._find(subject, candidate)
+        if documents[0] is None or documents[1] is None:
+            return False
+        return self.agents.asking(subject, changed_flags(documents[0], documents[1])) >= NEARLY_ALL
 
     def applied(self, subject: str) -> Applied:
         """Over all agents: the lowest exposure while it grows, the highest while it falls. One that was heard lately and is

@@ -30,6 +30,9 @@ class Levers:
     def reading_of(self, subject: str) -> RouterReading | None:
         return self._of(subject).reading_of(subject)
 
+    def is_like_before(self, subject: str, candidate: str, baseline: str) -> bool:
+        return not is_environment(subject) or self.flags.is_like_before(subject, candidate, baseline)
+
     def applied(self, subject: str) -> Applied:
         return self._of(subject).applied(subject)
 

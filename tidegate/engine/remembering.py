@@ -47,6 +47,10 @@ class Remembering:
             return self
         return replace(self, history=remember_tally(self.history, fresh, span.total_seconds()), stood=now)
 
+    def interrupted(self) -> Remembering:
+        """What comes now is not to be remembered."""
+        return self if self.stood is None else replace(self, stood=None)
+
     def due(self, now: datetime) -> bool:
         """Whether it is time to write it down."""
         return self.saved is not None and abs(now - self.saved) >= SAVE_EVERY

@@ -17,7 +17,7 @@ from typing import Protocol
 from tidegate.core.alarm import AlarmFile, Of
 from tidegate.core.alarm_state import AlarmSeen, AlarmState, Datapoint
 from tidegate.core.counts import Counts, counts
-from tidegate.core.environment import Released
+from tidegate.core.environment import Released, is_environment
 from tidegate.core.errors import Refused
 from tidegate.core.exposure import NONE, Exposure
 from tidegate.core.harm import Counted, Harm, look_at, note_exposure, note_slow
@@ -51,6 +51,9 @@ class Seeing(Protocol):
     def applied(self, subject: str) -> Applied: ...
 
     def health(self, subject: str, version: str) -> TaskHealth | None: ...
+
+    def is_like_before(self, subject: str, candidate: str, baseline: str) -> bool:
+        """Whether a rollout between these counts the same requests as were counted before it. Flags count those it concerns."""
 
 
 class Gauges(Protocol):
@@ -205,10 +208,18 @@ class Watcher:
         if judge:
             watched.judge(record.file.alarms)
         self._add_recent(watched, name, now)
-        sides = self._sides(name, "", record.stable)
-        if sides is not None and record.stable:
-            stood = Stood(sides.epoch, record.stable, sides.baseline, now)
-            watched.remembering = watched.remembering.look(stood)
+        watched.remembering = self._remember(watched.remembering, record, now, in_rollout=not judge)
+
+    def _remember(self, remembering: Remembering, record: Record, now: datetime, *, in_rollout: bool) -> Remembering:
+        """What the baseline was like. Inside of a rollout of flags only some requests are counted for it."""
+        is_flags = is_environment(record.file.subject)
+        if is_flags and in_rollout:
+            return remembering.interrupted()
+        reading, epoch = self._reading(record.file.subject)
+        if reading is None or not record.stable:
+            return remembering
+        tally = reading.tallies.get((Slot.OTHER if is_flags else Slot.STABLE, record.stable), NOTHING)
+        return remembering.look(Stood(epoch, record.stable, tally, now))
 
     def _look_at_rollout(self, rollout: Rollout, file: Released, now: datetime) -> Look:
         watched, subject = self._rollouts[rollout.id], rollout.subject
@@ -256,7 +267,7 @@ class Watcher:
         if sides is None or exposure is None:
             return Compared(compare, watched.comparing, "blind", "the router does not answer")
         if watched.comparing is None:
-            history = self._services[rollout.subject].remembering.history
+            history = self._past(rollout)
             watched.comparing = Comparing.begin(compare, history, rollout.plan, tick=self._tick, at=now, mark=sides)
         if exposure == NONE:
             rate = figures_of(list(self._services[rollout.subject].recent.values())).per_second or 0.0
@@ -268,6 +279,11 @@ class Watcher:
         versions = (rollout.candidate, rollout.baseline)
         watched.comparing = watched.comparing.look(moment, compare, versions, least=self._tick / 2)
         return Compared(compare, watched.comparing)
+
+    def _past(self, rollout: Rollout) -> History:
+        """The last day; nothing where it was one of other requests."""
+        like = self._lever.is_like_before(rollout.subject, rollout.candidate, rollout.baseline)
+        return self._services[rollout.subject].remembering.history if like else History.blank()
 
     def _sides(self, service: str, candidate: str, baseline: str) -> Sides | None:
         """None when the router did not answer."""

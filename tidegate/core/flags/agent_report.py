@@ -38,9 +38,13 @@ class ReportFile(Document):
     origin: Said
     exposure: Exposure = NONE
     rollout: Said = ""
-    sides: dict[Annotated[str, StringConstraints(pattern="^(baseline|candidate)$")], SideFile] = Field(default_factory=dict)
+    sides: dict[Annotated[str, StringConstraints(pattern="^(baseline|candidate|other)$")], SideFile] = Field(
+        default_factory=dict
+    )
     flags: dict[Said, dict[Said, Count]] = Field(default_factory=dict)
     """Evaluations by flag and variant."""
+    asked: dict[Said, Count] = Field(default_factory=dict)
+    """Requests by flag that they asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class AgentReport:
     rollout: str
     sides: Mapping[str, SideCount] = field(default_factory=dict)
     flags: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    asked: Mapping[str, int] = field(default_factory=dict)
 
 
 def read_report(content: object) -> AgentReport:
@@ -77,6 +82,7 @@ def read_report(content: object) -> AgentReport:
         rollout=file.rollout,
         sides={name: SideCount(side.document, _tally(side)) for name, side in file.sides.items()},
         flags=file.flags,
+        asked=file.asked,
     )
 
 
