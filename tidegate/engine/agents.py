@@ -14,6 +14,7 @@ from threading import Lock
 
 from tidegate.core.flags.agent_report import AgentReport, SideCount
 from tidegate.core.tally import NOTHING, Tally
+from tidegate.engine.sessions import Sessions
 from tidegate.ports import ServiceReading, Slot
 
 SILENT = timedelta(seconds=5)
@@ -55,6 +56,8 @@ class Agents:
         self._lock = Lock()
         self.epoch = secrets.token_hex(8)
         """Of what is counted here: the next controller counts from zero."""
+        self.sessions = Sessions(life=self.epoch)
+        """Of clients without an agent. No rollout waits for them."""
 
     def report(self, subject: str, report: AgentReport) -> None:
         """Takes one report."""

@@ -66,4 +66,5 @@ class FlagGlance:
             rollout=rollouts[0] if rollouts else None,
             plan=file.plan.resolve().said,
             evaluations=self._agents.evaluations(subject),
+            sessions=self._agents.sessions.of(subject),
         )

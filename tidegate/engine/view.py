@@ -13,6 +13,7 @@ from tidegate.core.rollout import Phase, Rollout, Tidy
 from tidegate.core.service import Service
 from tidegate.core.setting import Applied
 from tidegate.core.verdict import GuardSeen, Verdict
+from tidegate.engine.sessions import SessionsSeen
 from tidegate.ports import Held, ServiceRecord, Task
 
 
@@ -146,7 +147,8 @@ class AgentView:
 @dataclass(frozen=True, slots=True)
 class EnvironmentView:
     """An environment of an application. `document` is the number of the flag document in force, null before the first;
-    `evaluations` count, by flag and variant, what agents have answered since the controller began."""
+    `evaluations` count, by flag and variant, what agents have answered since the controller began; `sessions` are clients that
+    poll without an agent, and `lag` says how late they may be."""
 
     name: str
     application: str
@@ -159,6 +161,7 @@ class EnvironmentView:
     rollout: RolloutView | None
     plan: str
     evaluations: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    sessions: SessionsSeen = field(default_factory=SessionsSeen)
 
 
 @dataclass(frozen=True, slots=True)
