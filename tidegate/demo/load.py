@@ -1,59 +1,28 @@
-"""The demo's users: a steady, bounded stream of requests, each with its user's id; what they saw is counted here, apart
-from anything that Tidegate counts.
+"""The demo's users: a steady, bounded stream of requests, each with its user's id; what they got goes into the ledger.
 
-    python -m tidegate.demo.load --url http://127.0.0.1:8080/ --rate 150 --for 120s --out seen.json
+python -m tidegate.demo.load --url http://127.0.0.1:8080/ --rate 150 --for 120s --ledger users.tsv
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import random
 import signal
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
+from typing import TextIO
 
 import httpx2
 
 from tidegate.core.duration import parse_duration
+from tidegate.demo.ledger import SAW, USER, VERSION, Entry
 
 LONGEST = 900.0
 FASTEST = 1000
-
-
-@dataclass
-class Seen:
-    """What the users got, by version: answers, failures, and who was on which side. `lost`: what no version answered, and
-    why."""
-
-    answers: dict[str, int] = field(default_factory=dict)
-    failures: dict[str, int] = field(default_factory=dict)
-    users: dict[str, set[str]] = field(default_factory=dict)
-    harmed: dict[str, set[str]] = field(default_factory=dict)
-    lost: dict[str, int] = field(default_factory=dict)
-
-    def note_lost(self, why: str) -> None:
-        self.lost[why] = self.lost.get(why, 0) + 1
-
-    def note(self, user: str, version: str, ok: bool) -> None:
-        self.answers[version] = self.answers.get(version, 0) + 1
-        self.users.setdefault(version, set()).add(user)
-        if not ok:
-            self.failures[version] = self.failures.get(version, 0) + 1
-            self.harmed.setdefault(version, set()).add(user)
-
-    def as_json(self) -> str:
-        return json.dumps(
-            {
-                "answers": self.answers,
-                "failures": self.failures,
-                "users": {version: len(users) for version, users in self.users.items()},
-                "harmed": {version: len(users) for version, users in self.harmed.items()},
-                "lost": self.lost,
-            }
-        )
+WRITE_EVERY = 0.2
 
 
 class Crowd:
@@ -61,18 +30,20 @@ class Crowd:
 
     def __init__(self, url: str, *, people: int, rate: float, seconds: float, posts: float, seed: int = 7) -> None:
         self._url = url
-        self._names = [f"user-{number}" for number in range(people)]
+        self._names = [f"user-{number}" for number in range(1, people + 1)]
         self._rate = min(rate, FASTEST)
         self._seconds = min(seconds, LONGEST)
         self._posts = posts
         self._chance = random.Random(seed)
-        self.seen = Seen()
+        self.entries: list[Entry] = []
+        """What came since they were taken last."""
         self.stopped = asyncio.Event()
 
     async def run(self) -> None:
         limits = httpx2.Limits(max_connections=64, max_keepalive_connections=64)
         # Waiting for one of our own connections is not the shop's fault, and has no end.
         timeout = httpx2.Timeout(10.0, pool=None)
+        users = self._users()
         async with httpx2.AsyncClient(limits=limits, timeout=timeout, trust_env=False) as client:
             under_way: set[asyncio.Task[None]] = set()
             begun = time.monotonic()
@@ -82,38 +53,46 @@ class Crowd:
                     await asyncio.sleep(wait)
                 if self.stopped.is_set():
                     break
-                task = asyncio.create_task(self._ask(client))
+                task = asyncio.create_task(self._ask(client, next(users)))
                 under_way.add(task)
                 task.add_done_callback(under_way.discard)
             await asyncio.gather(*under_way)
 
-    async def _ask(self, client: httpx2.AsyncClient) -> None:
-        user = self._chance.choice(self._names)
+    def _users(self) -> Iterator[str]:
+        """Everybody in turn: whoever looks for as long as one round lasts sees all of them."""
+        self._chance.shuffle(self._names)
+        return cycle(self._names)
+
+    async def _ask(self, client: httpx2.AsyncClient, user: str) -> None:
         method = "POST" if self._chance.random() < self._posts else "GET"
+        at = time.monotonic()
         try:
-            answer = await client.request(method, self._url, headers={"x-user-id": user})
+            answer = await client.request(method, self._url, headers={USER: user})
         except httpx2.HTTPError as error:
-            self.seen.note_lost(type(error).__name__)
+            self.entries.append(Entry(at, user, "", frozenset(), 0, type(error).__name__))
             return
-        if version := answer.headers.get("x-version"):
-            self.seen.note(user, version, answer.status_code < 500)
-        else:
-            self.seen.note_lost(f"status {answer.status_code}")
+        version, saw = answer.headers.get(VERSION, ""), answer.headers.get(SAW, "")
+        lost = "" if version else f"status {answer.status_code}"
+        self.entries.append(Entry(at, user, version, frozenset(saw.split(",")) - {""}, answer.status_code, lost))
 
 
-async def _run(crowd: Crowd, out: Path) -> None:
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, crowd.stopped.set)
+async def _run(crowd: Crowd, ledger: Path) -> None:
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, crowd.stopped.set)
+    # Ctrl-C reaches every process of the terminal; whoever began us ends us, when nothing is needed any more.
+    loop.add_signal_handler(signal.SIGINT, lambda: None)
     crowding = asyncio.create_task(crowd.run())
-    while not crowding.done():
-        await asyncio.wait([crowding], timeout=0.5)
-        _write(out, crowd.seen.as_json())
+    with ledger.open("a") as file:
+        while not crowding.done():
+            await asyncio.wait([crowding], timeout=WRITE_EVERY)
+            _write(crowd, file)
     await crowding
 
 
-def _write(out: Path, text: str) -> None:
-    aside = out.with_name(out.name + ".new")
-    aside.write_text(text)
-    aside.replace(out)
+def _write(crowd: Crowd, file: TextIO) -> None:
+    taken, crowd.entries = crowd.entries, []
+    file.writelines(entry.line() for entry in taken)
+    file.flush()
 
 
 def main() -> None:
@@ -123,12 +102,12 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=150)
     parser.add_argument("--for", dest="seconds", default="60s")
     parser.add_argument("--posts", type=float, default=0.4)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--ledger", type=Path, required=True)
     given = parser.parse_args()
     seconds = parse_duration(given.seconds).total_seconds()
 
     async def go() -> None:
-        await _run(Crowd(given.url, people=given.people, rate=given.rate, seconds=seconds, posts=given.posts), given.out)
+        await _run(Crowd(given.url, people=given.people, rate=given.rate, seconds=seconds, posts=given.posts), given.ledger)
 
     asyncio.run(go())
 
