@@ -250,3 +250,20 @@ def test_a_damaged_flag_answers_an_error_and_leaves_its_neighbours_alone(flag: A
     assert evaluator.evaluate("good").value == 1
     assert evaluator.evaluate("bad").error == "PARSE_ERROR"
     assert str(evaluator.explain("bad")).startswith("bad: ")
+
+
+def test_the_order_of_a_mapping_that_is_a_value_is_kept_for_it_may_mean_something() -> None:
+    def document(*rules: str) -> FlagDocument:
+        value = {"premium": {"rules": {rule: {"when_match": True} for rule in rules}, "default": False}}
+        return read_flags({"application": "shop", "flags": {"features": {"value": value, "off": value}, "a": "on"}})
+
+    one, other = document("z", "a"), document("a", "z")
+    again = decode(encode(one), digest(one))
+    for value in (again.flags["features"].variants[0].value, again.flags["features"].off):
+        assert list(value["premium"]) == ["rules", "default"]  # type: ignore[call-overload, index, arg-type]
+        assert list(value["premium"]["rules"]) == ["z", "a"]  # type: ignore[call-overload, index, arg-type]
+    assert encode(again.numbered(0)) == encode(one)
+    assert not same_content(one, other)
+    assert same_content(one, again.numbered(7))
+    assert [change.name for change in compare(one, other)] == ["features"]
+    assert not compare(one, again)

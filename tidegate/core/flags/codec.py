@@ -1,7 +1,8 @@
 """The canonical text of a document, its digest, and the way back.
 
 One document has one text: JSON with sorted keys, no spaces, rules in Tidegate's own words, and nothing that is as it is by
-default. Agents load it: flags are decoded one by one when they are first asked, so that 10,000 of them are there at once.
+default. Only mappings that are values keep their order: it may mean something to whoever reads them. Agents load this text:
+flags are decoded one by one when they are first asked, so that 10,000 of them are there at once.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 from tidegate.core.errors import Invalid
 from tidegate.core.flags.document import FlagDocument
-from tidegate.core.flags.flag import Flag
+from tidegate.core.flags.flag import Flag, Kind
 from tidegate.core.flags.flag_codec import decode_flag, encode_flag, parsed, say_damage
 from tidegate.core.flags.rule import TARGETING_KEY, InSegment, walk
 from tidegate.core.flags.rule_words import say_rule
@@ -29,12 +30,28 @@ def encode(document: FlagDocument) -> str:
         return document.text
     content = {
         "application": document.application,
-        "flags": {name: _raw(document.flags, name) for name in document.flags},
+        "flags": {name: _in_order(_raw(document.flags, name)) for name in sorted(document.flags)},
         "number": document.number,
-        "segments": {name: _encode_segment(segment) for name, segment in document.segments.items()},
+        "segments": _sorted({name: _encode_segment(segment) for name, segment in document.segments.items()}),
         "tidegate": FORMAT,
     }
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _in_order(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Of one flag."""
+    said = {key: raw[key] if key in ("off", "variants") else _sorted(raw[key]) for key in sorted(raw)}
+    return said | {"variants": [dict(sorted(variant.items())) for variant in said["variants"]]}
+
+
+def _sorted(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: _sorted(value[key]) for key in sorted(value)}
+        case list():
+            return [_sorted(item) for item in value]
+        case _:
+            return value
 
 
 def digest_of(text: str) -> str:
@@ -128,7 +145,16 @@ def changed_flags(old: FlagDocument, new: FlagDocument) -> frozenset[str]:
 
 
 def _is_same(old: FlagDocument, new: FlagDocument, name: str) -> bool:
-    return name in old.flags and name in new.flags and _raw(old.flags, name) == _raw(new.flags, name)
+    if name not in old.flags or name not in new.flags:
+        return False
+    was, now = _raw(old.flags, name), _raw(new.flags, name)
+    return was == now and (now["kind"] != Kind.VALUE or _mapped(was) == _mapped(now))
+
+
+def _mapped(raw: Mapping[str, Any]) -> list[str]:
+    """Its mappings in their order, which counts."""
+    values = [variant["value"] for variant in raw["variants"]]
+    return [json.dumps(value) for value in values if isinstance(value, dict)]
 
 
 def segments_of(flag: Flag) -> set[str]:

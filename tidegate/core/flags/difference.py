@@ -111,7 +111,11 @@ def _carried(old: FlagDocument, new: FlagDocument, flag: Flag) -> str:
     segments = sorted(name for name in segments_of(flag) if old.segments.get(name) != new.segments.get(name))
     needed = sorted({need.flag for need in flag.needs} & changed_flags(old, new))
     rests = [f"segment {name}" for name in segments] + [f"flag {name}" for name in needed]
-    return f"It rests on {' and '.join(rests)}." if rests else "It is written otherwise, and answers the same."
+    return (
+        f"It rests on {' and '.join(rests)}."
+        if rests
+        else "It is written otherwise, perhaps in another order, and its values are equal."
+    )
 
 
 def _says(flag: Flag) -> Iterator[str]:
