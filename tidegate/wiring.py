@@ -74,7 +74,9 @@ def build(settings: Settings) -> House:
     runtime = ProcessRuntime(settings.home / "tasks")
     router = EnvoyRouter(settings.home / "envoy")
     lever = TrafficLever(runtime, router, catalog.known)
-    flags = FlagLever(document=catalog.document, reserve=store.reserve_serials, agents=Agents(), board=FlagBoard())
+    poked = threading.Event()
+    agents = Agents(poked.set)
+    flags = FlagLever(document=catalog.document, reserve=store.reserve_serials, agents=agents, board=FlagBoard())
     levers = Levers(lever, flags)
     pushed = PushedMetrics()
     gauges = Gauges(pushed=pushed, tasks=lever.tasks, version=catalog.known, clock=clock)
@@ -104,7 +106,7 @@ def build(settings: Settings) -> House:
             unwritten=unwritten,
             owner=owner,
         ),
-        poked=threading.Event(),
+        poked=poked,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,13 @@ def test_the_share_of_the_requests_that_ask_for_a_flag_is_known_when_there_are_e
         agents.report(SUBJECT, read_report({**content, "sides": sides, "asked": {"checkout": requests // 4, "rare": 1}}))
         assert agents.asking(SUBJECT, ["rare", "checkout"]) == share
     assert agents.asking(SUBJECT, ["none"]) == 0
+
+
+def test_a_failure_of_a_candidate_makes_the_loop_look_soon_and_none_of_a_baseline_does() -> None:
+    looks = threading.Event()
+    agents = Agents(looks.set)
+    agents.report(SUBJECT, report("r1"))
+    agents.report(SUBJECT, report("r1", baseline=Tally(9, 9, 9), other=Tally(9, 9, 9), candidate=Tally(9, 9, 0)))
+    assert not looks.is_set()
+    agents.report(SUBJECT, report("r1", candidate=Tally(10, 10, 1)))
+    assert looks.wait(10)

@@ -238,6 +238,7 @@ class Agent:
         """Follows until it is cancelled. For who has a loop of his own."""
         control = Control(*self._control)
         reporter = Reporter(self._cache, self._outcomes, control)
+        self._outcomes.hurry = reporter.hurry
         before = self._cache.view
 
         def changed() -> None:

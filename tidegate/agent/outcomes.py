@@ -40,6 +40,8 @@ class Outcomes:
     the next one they begin at nothing."""
 
     def __init__(self) -> None:
+        self.hurry: Callable[[], None] | None = None
+        """Called when a request of the candidate has failed."""
         self._lock = threading.Lock()
         self._rollout = ""
         self._sides: dict[str, Count] = {}
@@ -68,6 +70,8 @@ class Outcomes:
             count = self._sides.get(side)
             if rollout == self._rollout and count is not None:
                 _finish(count, failed=failed, seconds=seconds)
+        if failed and side is Side.CANDIDATE and (hurry := self.hurry) is not None:
+            hurry()
 
     def asked(self, flags: Iterable[str]) -> None:
         """A request has ended that asked for these."""

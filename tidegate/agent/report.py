@@ -25,14 +25,23 @@ from tidegate.core.exposure import say_share
 
 EVERY = 1.0
 """Seconds."""
+BETWEEN = 0.5
+"""Seconds at least between two reports when requests of the candidate fail: what hurts does not wait for the second."""
 AFTER_NEWS = 0.2
 """Seconds at most between a change and the report of it; each agent draws its own, so that news travels before echoes."""
 
 
 class Reporter:
     def __init__(
-        self, cache: Cache, outcomes: Outcomes, control: Control, *, draw: Callable[[], float] = random.random
+        self,
+        cache: Cache,
+        outcomes: Outcomes,
+        control: Control,
+        *,
+        every: float = EVERY,
+        draw: Callable[[], float] = random.random,
     ) -> None:
+        self._every = every
         self._draw = draw
         self._cache = cache
         self._outcomes = outcomes
@@ -40,21 +49,33 @@ class Reporter:
         self._epoch = secrets.token_hex(8)
         self._agent = f"{socket.gethostname()}:{os.getpid()}:{self._epoch[:6]}"
         self._poked = asyncio.Event()
+        self._news = False
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._refused = ""
 
     def poke(self) -> None:
         """Something has changed: the next report goes very soon."""
+        self._news = True
         self._poked.set()
+
+    def hurry(self) -> None:
+        """A request of the candidate has failed. From any thread; it must cost nothing, and break nothing."""
+        if self._loop is not None and not self._poked.is_set():
+            with contextlib.suppress(RuntimeError):  # that loop has ended
+                self._loop.call_soon_threadsafe(self._poked.set)
 
     async def go_on(self) -> None:
         """Goes on for ever."""
+        self._loop = loop = asyncio.get_running_loop()
         while True:
+            began = loop.time()
             await self.report()
             # Not wait_for: until Python 3.12 it may swallow the cancellation that ends us.
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(EVERY * (0.9 + 0.1 * self._draw())):
+                async with asyncio.timeout(self._every * (0.9 + 0.1 * self._draw())):
                     await self._poked.wait()
-                    await asyncio.sleep(AFTER_NEWS * self._draw())
+                    await asyncio.sleep(AFTER_NEWS * self._draw() if self._news else began + BETWEEN - loop.time())
+            self._news = False
             self._poked.clear()
 
     async def report(self) -> None:

@@ -7,13 +7,14 @@ looked at, so that a clock that jumps, or a controller that slept, makes no agen
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Lock
 
 from tidegate.core.flags.agent_report import AgentReport, SideCount
 from tidegate.core.tally import NOTHING, Tally
+from tidegate.engine.haste import Haste
 from tidegate.engine.sessions import Sessions
 from tidegate.ports import ServiceReading, Slot
 
@@ -49,7 +50,9 @@ class _Subject:
 
 
 class Agents:
-    def __init__(self) -> None:
+    def __init__(self, look_soon: Callable[[], None] | None = None) -> None:
+        """`look_soon` makes the loop look at once: what fails does not wait for the next tick."""
+        self._haste = Haste(look_soon)
         self._subjects: dict[str, _Subject] = {}
         self._time = timedelta(0)
         self._looked: datetime | None = None
@@ -61,18 +64,25 @@ class Agents:
 
     def report(self, subject: str, report: AgentReport) -> None:
         """Takes one report."""
+        if self._take(subject, report):
+            self._haste.want()
+
+    def _take(self, subject: str, report: AgentReport) -> bool:
+        """Whether requests of a candidate have failed since the last one."""
         with self._lock:
             known = self._subjects.setdefault(subject, _Subject())
             before = known.agents.get(report.agent)
             known.agents[report.agent] = Agent(report, self._time)
             if before is None and not self.has_settled:
-                return  # what it has counted so far was told to the controller before us
+                return False  # what it has counted so far was told to the controller before us
             last = before.report if before is not None else None
+            failed = _failed(known)
             _add_sides(known.totals, report, last)
             earlier = last if last is not None and last.epoch == report.epoch else None
             for flag, variants in report.flags.items():
                 _add(known.flags.setdefault(flag, {}), variants, earlier.flags.get(flag, {}) if earlier else {})
             _add(known.asked, report.asked, earlier.asked if earlier else {})
+            return _failed(known) > failed
 
     @property
     def has_settled(self) -> bool:
@@ -81,6 +91,7 @@ class Agents:
 
     def look(self, now: datetime) -> None:
         """Time goes on, and whoever was silent for too long is forgotten. What he has counted stays."""
+        self._haste.looked()
         with self._lock:
             passed = now - self._looked if self._looked is not None else timedelta(0)
             self._looked = now
@@ -99,9 +110,8 @@ class Agents:
         with self._lock:
             known = self._subjects.get(subject)
             tallies = dict(known.totals) if known else {}
-        # Nobody rescues what fails behind a flag: users see all of it.
-        seen = sum(tally.failed for (slot, _), tally in tallies.items() if slot is Slot.CANDIDATE)
-        return ServiceReading(tallies, seen_failures=seen)
+            # Nobody rescues what fails behind a flag: users see all of it.
+            return ServiceReading(tallies, seen_failures=_failed(known) if known else 0)
 
     def asking(self, subject: str, flags: Iterable[str]) -> float:
         """The share of the requests that asked for one of these flags, at least; 0 while too little is known."""
@@ -117,6 +127,10 @@ class Agents:
         with self._lock:
             known = self._subjects.get(subject)
             return {flag: dict(variants) for flag, variants in known.flags.items()} if known else {}
+
+
+def _failed(subject: _Subject) -> int:
+    return sum(tally.failed for (slot, _), tally in subject.totals.items() if slot is Slot.CANDIDATE)
 
 
 def _add_sides(totals: dict[tuple[Slot, str], Tally], report: AgentReport, last: AgentReport | None) -> None:
