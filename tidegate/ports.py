@@ -387,8 +387,15 @@ class Store(Protocol):
     def remember(self, memories: Mapping[str, str], now: datetime) -> None:
         """Writes what is remembered of these services; of one that is gone nothing is."""
 
-    def begin(self, start: Start, now: datetime) -> Held:
-        """Starts a rollout. Raises Conflict when another one goes forward, Stale when the superseded one was written."""
+    def begin(self, starts: Sequence[Start], now: datetime) -> Sequence[Held]:
+        """Starts a rollout, or all parts of a release. Raises Conflict when another one goes forward, Stale when a superseded
+        one was written."""
+
+    def parts(self, release: str) -> Sequence[Held]:
+        """The rollouts of a release, in the order of their ids; none when there is no such release."""
+
+    def releases(self, limit: int = 50) -> Sequence[str]:
+        """Releases, newest first."""
 
     def claim(self, owner: str, now: datetime, lease: timedelta) -> Sequence[Held]:
         """All open rollouts that nobody else holds, oldest first; they are ours for two thirds of the lease at least. When

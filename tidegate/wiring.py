@@ -100,7 +100,7 @@ def build(settings: Settings) -> House:
         loop=Loop(
             store=store,
             catalog=catalog,
-            levers={"traffic": lever, "flags": flags},
+            levers={"flags": flags, "traffic": lever},
             watcher=watcher,
             hooks=hooks,
             unwritten=unwritten,

@@ -166,7 +166,7 @@ FAULTS = [
     ),
     (
         ROLLOUT,
-        "replace(shifting, judged=False, hook_passed=False)",
+        "replace(shifting, judged=False, hook_passed=False, ready=False)",
         "replace(shifting, judged=False)",
         "test_a_hook_is_asked_for_until_it_has_passed_in_its_own_step",
     ),

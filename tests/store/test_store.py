@@ -77,7 +77,7 @@ def rollout(id_: str = "web-1", candidate: str = "v1", baseline: str = "") -> Ro
 def begin(store: SqlStore, one: Rollout | None = None) -> Held:
     one = one or rollout()
     version = VersionRecord("web", one.candidate, FILE.tasks, NOW, "ann")
-    return store.begin(Start(one, FILE, version, told=[Told("started", "web", "linear", one.id, "ann")]), NOW)
+    return store.begin([Start(one, FILE, version, told=[Told("started", "web", "linear", one.id, "ann")])], NOW)[0]
 
 
 def test_what_begins_is_read_back_equal(store: SqlStore) -> None:
@@ -104,7 +104,7 @@ def test_a_second_rollout_that_goes_forward_is_refused_and_leaves_nothing(store:
 def test_a_superseded_rollout_makes_way_in_the_same_transaction(store: SqlStore) -> None:
     old = begin(store)
     dropped = Change(old, abort(old.rollout, "ann"), old.harm)
-    store.begin(Start(rollout("web-2", "v2"), FILE, superseded=dropped), NOW)
+    store.begin([Start(rollout("web-2", "v2"), FILE, superseded=dropped)], NOW)
     assert [held.rollout.phase for held in store.history()] == [Phase.PREPARING, Phase.ROLLING_BACK]
 
 
@@ -113,7 +113,7 @@ def test_nothing_begins_when_the_superseded_one_was_written_meanwhile(store: Sql
     dropped = Change(old, abort(old.rollout, "ann"), old.harm)
     store.commit([Change(old, replace(old.rollout, paused=True), old.harm)], NOW)
     with pytest.raises(Stale):
-        store.begin(Start(rollout("web-2", "v2"), FILE, superseded=dropped), NOW)
+        store.begin([Start(rollout("web-2", "v2"), FILE, superseded=dropped)], NOW)
     assert len(store.history()) == 1
 
 
@@ -373,7 +373,7 @@ def flag_document(number: int) -> DocumentRecord:
 
 
 def test_a_flag_document_begins_with_its_rollout_and_is_read_back_equal(store: SqlStore) -> None:
-    held = store.begin(Start(flag_rollout(1, 1), PROD, flag_document(1)), NOW)
+    held = store.begin([Start(flag_rollout(1, 1), PROD, flag_document(1))], NOW)[0]
     assert store.held("shop-prod-1") == held
     assert store.environment("shop/prod") == EnvironmentRecord(PROD, "", 1, "salt-1")
     assert store.environments() == [store.environment("shop/prod")]
@@ -383,16 +383,16 @@ def test_a_flag_document_begins_with_its_rollout_and_is_read_back_equal(store: S
 
 
 def test_a_number_of_a_document_is_given_once(store: SqlStore) -> None:
-    store.begin(Start(flag_rollout(1, 1), PROD, flag_document(1)), NOW)
+    store.begin([Start(flag_rollout(1, 1), PROD, flag_document(1))], NOW)
     stage = Environment(application="shop", environment="stage")
     other = replace(flag_rollout(1, 1), id="shop-stage-1", subject="shop/stage")
     with pytest.raises(Conflict, match="at the same moment"):
-        store.begin(Start(other, stage, flag_document(1)), NOW)
+        store.begin([Start(other, stage, flag_document(1))], NOW)
     assert store.environment("shop/stage") is None
 
 
 def test_what_becomes_of_a_flag_rollout_is_written_to_its_environment(store: SqlStore) -> None:
-    held = store.begin(Start(flag_rollout(1, 1), PROD, flag_document(1)), NOW)
+    held = store.begin([Start(flag_rollout(1, 1), PROD, flag_document(1))], NOW)[0]
     won = replace(held.rollout, phase=Phase.COMPLETED, tidy=Tidy.HAND_OVER, ended=NOW)
     store.commit([Change(held, won, held.harm, stable="1")], NOW)
     assert store.environments()[0].stable == "1"

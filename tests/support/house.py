@@ -25,6 +25,7 @@ from tidegate.engine.glance import Glance
 from tidegate.engine.levers import Levers
 from tidegate.engine.loop import Loop
 from tidegate.engine.orders import Orders
+from tidegate.engine.releases import Releases
 from tidegate.engine.traffic import TrafficLever
 from tidegate.engine.unwritten import Unwritten
 from tidegate.engine.watcher import Watcher
@@ -112,7 +113,7 @@ class World:
         both = Levers(self.lever, self.flags)
         self.watcher = Watcher(lever=both, gauges=self.gauges)
         self.hooks = PretendedHooks()
-        levers: dict[str, Lever] = {"traffic": self.lever, "flags": self.flags}
+        levers: dict[str, Lever] = {"flags": self.flags, "traffic": self.lever}
         unwritten = Unwritten(FileJotter(self.jots))
         self.loop = Loop(
             store=self.store,
@@ -137,6 +138,13 @@ class World:
         )
         self.flag_orders = FlagOrders(
             store=self.store, orders=self.orders, catalog=catalog, watcher=self.watcher, clock=lambda: self.now
+        )
+        self.releases = Releases(
+            store=self.store,
+            orders=self.orders,
+            flags=self.flag_orders,
+            salt=lambda: f"salt-{len(self.store.history(limit=10_000)) + 1}",
+            outsiders=lambda _: 0,
         )
         self.glance = Glance(self.store, both, self.watcher, unwritten)
 

@@ -172,7 +172,7 @@ class House:
         self.loop = Loop(
             store=self.store,
             catalog=catalog,
-            levers={"traffic": self.lever, "flags": self.flags},
+            levers={"flags": self.flags, "traffic": self.lever},
             watcher=self.watcher,
             hooks=NoHooks(),
             unwritten=unwritten,

@@ -12,6 +12,7 @@
 9.  The winner is handed over in three steps, each seen before the next: it becomes the stable side, the weight returns
     to zero, the slot is emptied. A crash between any two, and a router restarted on a broken file, harm nobody.
 10. The loser's tasks stay a while (`keep_baseline`), and go when nobody needs them.
+11. The parts of a release leave each place together and go back together: see core/release.py.
 
 preparing -> shifting <-> watching --(last step watched)--> completed
     |            |            |
@@ -73,6 +74,8 @@ class Rollout:
     created: datetime
     ticked: datetime
     lever: str = "traffic"
+    release: str = ""  # the release that it is a part of; "" for none
+    follows: bool = False  # goes to a step after the other parts: flags, when the versions are there that know them
     phase: Phase = Phase.PREPARING
     step: int = 0
     allowed: Exposure = NONE  # the most that the evidence has allowed so far, for plans that go by it
@@ -82,6 +85,7 @@ class Rollout:
     paused: bool = False
     hook_passed: bool = False  # of this step
     judged: bool = False  # this step was watched long enough: only its hook or a person may be missing
+    ready: bool = False  # to leave its place in a release, at the last look
     unverified: tuple[int, ...] = ()  # steps that were left without enough data
     waiting: str = ""  # for what a person is needed; "" when for nothing
     reason: str = ""  # why it is rolled back; "" while it is not
@@ -107,6 +111,21 @@ class Rollout:
     def first(self) -> bool:
         """The first version of a subject skips the steps: there is nothing to protect."""
         return not self.baseline
+
+    @property
+    def place(self) -> int:
+        """How far it is: a step's index, -1 before the first, and behind the last once completed. Back is nowhere."""
+        match self.phase:
+            case Phase.SHIFTING | Phase.WATCHING:
+                return self.step
+            case Phase.COMPLETED:
+                return len(self.plan.steps)
+            case _:
+                return -1
+
+    @property
+    def goes_back(self) -> bool:
+        return self.phase in (Phase.ROLLING_BACK, Phase.ROLLED_BACK)
 
     @property
     def now_at(self) -> Step | None:
@@ -182,6 +201,18 @@ class HookSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Together:
+    """What the other parts of its release mean for a rollout (rule 11). Without a release: nothing."""
+
+    back: str = ""  # why it goes back with them
+    waits: str = ""  # for what it waits before it leaves its place
+    reached: int | None = None  # the step to which it follows them now
+
+
+ALONE = Together()
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """The world at this tick. Defaults are what a healthy, quiet world looks like, except that nothing is applied."""
 
@@ -193,6 +224,7 @@ class Seen:
     hook: HookSeen | None = None
     loser_gone: bool = False
     loser_needed: bool = False  # by another rollout, or because it is the stable version again
+    together: Together = ALONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +275,9 @@ def _in_flight(rollout: Rollout, seen: Seen, passed: timedelta, now: datetime) -
     rollout = _clocks(rollout, unseen, passed)
     if why := _why_back(rollout, seen, unseen):
         return _rolling_back(roll_back(rollout, why), seen, now)
+    rollout = replace(rollout, ready=False)
+    if seen.together.reached is not None and not (rollout.paused or rollout.first):
+        return shift_to(_allowed(rollout, seen, seen.together.reached), seen.together.reached, seen.together.waits)
     match rollout.phase:
         case Phase.PREPARING:
             return _preparing(rollout, seen, unseen, now)
@@ -297,6 +332,8 @@ def _why_back(rollout: Rollout, seen: Seen, unseen: str) -> str:
     """Why this rollout must go back now; "" when it need not (rule 1)."""
     if seen.verdict.judgement is Judgement.BAD:
         return seen.verdict.why
+    if seen.together.back:
+        return seen.together.back
     if rollout.phase is Phase.PREPARING and seen.candidate.ready is Ready.FAILED:
         return f"{rollout.candidate} did not become healthy: {seen.candidate.why}"
     if seen.hook and seen.hook.state is HookState.FAILED:
@@ -326,6 +363,8 @@ def _preparing(rollout: Rollout, seen: Seen, unseen: str, now: datetime) -> Roll
         return _decided(rollout, "prepare", f"{rollout.candidate} is not healthy yet")
     if rollout.paused:
         return _paused(rollout)
+    if seen.together.waits:
+        return _ready(rollout, seen)
     if rollout.first:
         return complete(rollout, now, "the first version: there is nothing to protect")
     return shift_to(_allowed(rollout, seen), 0, f"{rollout.candidate} is healthy")
@@ -384,17 +423,24 @@ def _advance(rollout: Rollout, seen: Seen, now: datetime) -> Rollout:
         return _decided(rollout, "hook", f"the hook of step {rollout.step + 1} has not ended yet")
     if step.gate:
         return _decided(replace(rollout, waiting=step.gate), "wait", step.gate)
+    if seen.together.waits:
+        return _ready(rollout, seen)
     why = _how_it_went(rollout, step, proven=proven)
     if rollout.step + 1 == len(rollout.plan.steps):
         return complete(rollout, now, why)
     return shift_to(rollout, rollout.step + 1, why)
 
 
-def _allowed(rollout: Rollout, seen: Seen) -> Rollout:
+def _ready(rollout: Rollout, seen: Seen) -> Rollout:
+    """It could go on, and waits for the other parts of its release."""
+    return _decided(replace(rollout, ready=True), "hold", seen.together.waits)
+
+
+def _allowed(rollout: Rollout, seen: Seen, at: int | None = None) -> Rollout:
     """What was allowed once stays allowed. Growth by less than a quarter waits: each is a change for users."""
     if rollout.plan.harm is None:
         return rollout
-    step = rollout.plan.steps[rollout.step]
+    step = rollout.plan.steps[rollout.step if at is None else at]
     worth_it = min(step.exposure, rollout.allowed + max(1, rollout.allowed // 4))
     return replace(rollout, allowed=seen.allowed) if seen.allowed >= worth_it and seen.allowed > rollout.allowed else rollout
 
@@ -433,20 +479,20 @@ def _judge(rollout: Rollout, seen: Seen, step: Step) -> Rollout:
 def shift_to(rollout: Rollout, step: int, why: str) -> Rollout:
     """Wants the exposure of this step, and forgets what was watched before; patience begins anew, too."""
     shifting = replace(rollout, phase=Phase.SHIFTING, step=step, watched=timedelta(0), blind=None, waiting="")
-    shifting = replace(shifting, judged=False, hook_passed=False)
+    shifting = replace(shifting, judged=False, hook_passed=False, ready=False)
     return _decided(shifting, "shift", f"to {shifting.wanted}: {why}")
 
 
 def complete(rollout: Rollout, now: datetime, why: str) -> Rollout:
     """The candidate has won; what is left is handing over. A first version is the stable side already."""
     owed = Tidy.EMPTY if rollout.first else Tidy.HAND_OVER
-    won = replace(rollout, phase=Phase.COMPLETED, tidy=owed, ended=now, paused=False, waiting="")
+    won = replace(rollout, phase=Phase.COMPLETED, tidy=owed, ended=now, paused=False, waiting="", ready=False)
     return _decided(won, "complete", why)
 
 
 def roll_back(rollout: Rollout, why: str) -> Rollout:
     """Wants exposure zero from now on, whatever else is going on (rule 7)."""
-    back = replace(rollout, phase=Phase.ROLLING_BACK, reason=why, paused=False, waiting="")
+    back = replace(rollout, phase=Phase.ROLLING_BACK, reason=why, paused=False, waiting="", ready=False)
     return _decided(back, "roll_back", why)
 
 

@@ -20,7 +20,7 @@ from tidegate.engine.catalog import Catalog
 from tidegate.engine.orders import Deployed, Orders
 from tidegate.engine.teller import write_letters
 from tidegate.engine.watcher import Watcher
-from tidegate.ports import Change, DocumentRecord, EnvironmentRecord, Held, Store, Told
+from tidegate.ports import Change, DocumentRecord, EnvironmentRecord, Held, Start, Store, Told
 
 MOST_LOOKED = 5
 """Documents among which one with the same content is looked for."""
@@ -83,6 +83,10 @@ class FlagOrders:
 
     def deploy(self, application: str, environment: str, document: FlagDocument, manner: Manner) -> Deployed:
         """Starts to release this content. The same content keeps its number."""
+        return self._orders.begin_one(self.drafted(application, environment, document, manner))
+
+    def drafted(self, application: str, environment: str, document: FlagDocument, manner: Manner) -> Start | Deployed:
+        """The start of that, when nothing speaks against it; or what there is to be said instead. Changes nothing."""
         if document.application != application:
             raise Invalid(
                 f"The document is of {document.application}, the path names {application}.", "Name one.", "application"
@@ -96,6 +100,10 @@ class FlagOrders:
 
     def deploy_number(self, application: str, environment: str, number: int, manner: Manner) -> Deployed:
         """Starts to release a document that there is already: of another environment, or an older one."""
+        return self._orders.begin_one(self.drafted_number(application, environment, number, manner))
+
+    def drafted_number(self, application: str, environment: str, number: int, manner: Manner) -> Start | Deployed:
+        """As `drafted`."""
         file = self._file(application, environment)
         held = self._orders.going(file.subject)
         record = self._store.environment(file.subject)
@@ -112,14 +120,18 @@ class FlagOrders:
 
     def rollback(self, subject: str, by: str, *, to: int | None = None, reason: str = "") -> Deployed:
         """Brings back the document before, or `to`: at once, and without guards, for a person decided it."""
-        record = self._record(subject)
+        self._record(subject)
         running = self._orders.going(subject)
         if running is not None:
             return self._orders.go_back(running, by, None if to is None else str(to), reason)
+        return self._orders.begin_one(self.drafted_back(subject, by, to=to, reason=reason))
+
+    def drafted_back(self, subject: str, by: str, *, to: int | None, reason: str) -> Start | Deployed:
+        """The start of the way back to the document before, or to `to`."""
+        record = self._record(subject)
         number = to if to is not None else self._number_before(record)
-        return self.deploy_number(
-            record.file.application, record.file.environment, number, Manner(by, reason=reason or "rollback", now=True)
-        )
+        manner = Manner(by, reason=reason or "rollback", now=True)
+        return self.drafted_number(record.file.application, record.file.environment, number, manner)
 
     def _number_before(self, record: EnvironmentRecord) -> int:
         for held in self._store.history(record.file.subject, 100):
@@ -141,7 +153,7 @@ class FlagOrders:
         number: int,
         new: DocumentRecord | None,
         manner: Manner,
-    ) -> Deployed:
+    ) -> Start | Deployed:
         version = str(number)
         is_back = manner.now and held is not None and record is not None and record.stable == version
         if not is_back and (found := self._orders.already(file.subject, version, record)):
@@ -156,7 +168,7 @@ class FlagOrders:
         if record is not None and record.stable:
             self._orders.check_alarms(file, record, plan)
         rollout = self._orders.draft(file, version, record, plan=plan, by=manner.by)
-        return self._orders.begin(rollout, file, new, superseded, manner.reason)
+        return self._orders.start_of(rollout, file, new, superseded, manner.reason)
 
     def _at_once(  # noqa: PLR0917 - what was found, as it was found
         self,
@@ -166,7 +178,7 @@ class FlagOrders:
         version: str,
         new: DocumentRecord | None,
         manner: Manner,
-    ) -> Deployed:
+    ) -> Start | Deployed:
         """The kill switch. Snapshots are put in each other's place in one piece, so that nothing has to be undone before."""
         if manner.plan is not None:
             raise Refused("A change cannot be made at once and by a plan.", "Leave out one of both.")
@@ -178,7 +190,7 @@ class FlagOrders:
         if rollout.baseline:
             rollout = replace(rollout, phase=Phase.SHIFTING, decision=Decision("shift", f"at once (by {manner.by})"))
         dropped = self._dropped(file, held, rollout, manner) if held is not None else None
-        return self._orders.begin(rollout, file, new, dropped, manner.reason)
+        return self._orders.start_of(rollout, file, new, dropped, manner.reason)
 
     def _dropped(self, file: Environment, held: Held, by: Rollout, manner: Manner) -> Change:
         after = drop(held.rollout, manner.by, by.candidate, self._clock())

@@ -13,17 +13,33 @@ from datetime import datetime, timedelta
 import structlog
 
 from tidegate.core.errors import Stale, TidegateError, Unreachable
-from tidegate.core.rollout import Phase, RunHook, Seen, Tidy, decide
+from tidegate.core.exposure import Exposure
+from tidegate.core.release import allowed_together, together, waits_for, why_with
+from tidegate.core.rollout import Phase, Rollout, RunHook, Seen, Tidy, Together, decide
 from tidegate.core.setting import Setting
 from tidegate.core.verdict import GOOD
 from tidegate.engine.catalog import Catalog
 from tidegate.engine.teller import letters_of, told_of
 from tidegate.engine.unwritten import Unwritten
-from tidegate.engine.watcher import Look, Watcher
+from tidegate.engine.watcher import Watcher
 from tidegate.ports import Change, Held, HookRunner, Lever, Record, Store
 
 LEASE = timedelta(seconds=30)
 """Longer than any timeout of a driver: who acts late must still hold the claim."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """One rollout in one tick: what was held and seen, and what becomes of it."""
+
+    held: Held
+    seen: Seen
+    after: Rollout
+    hooks: tuple[RunHook, ...]
+
+    @property
+    def before(self) -> Rollout:
+        return self.held.rollout
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +60,10 @@ class Read:
 
 
 class Loop:
-    """Ticks through all rollouts that this controller may claim."""
+    """Ticks through all rollouts that this controller may claim.
+
+    Levers are pulled in the order in which they are given: flags first, so that a release goes back in this order.
+    """
 
     def __init__(
         self,
@@ -76,7 +95,7 @@ class Loop:
         if not self._watcher.remembers:
             self._watcher.recall(self._store.memories(), now)
         self._watcher.look(list(read.records.values()), claimed, now)
-        turns = [self._turn(held, read.records, claimed, now) for held in _heads(claimed)]
+        turns = [self._turn(decided, read.records, now) for decided in self._decide(read.records, claimed, now)]
         written = self._write(turns, now)
         records = _with_new_stables(read.records, turns, written)
         current = _merge(claimed, [held for held in written if isinstance(held, Held)])
@@ -114,10 +133,39 @@ class Loop:
         self._unwritten.written(written, now)
         return written
 
-    def _turn(self, held: Held, records: Mapping[str, Record], claimed: Sequence[Held], now: datetime) -> Turn:
-        look = self._watcher.of(held)
-        seen = self._seen(held, look, records, claimed)
+    def _decide(self, records: Mapping[str, Record], claimed: Sequence[Held], now: datetime) -> Sequence[Decided]:
+        """What becomes of each. The parts of a release end in the same tick, whichever way they do."""
+        releases = parts_of(claimed)
+        found = {
+            held.rollout.id: self._decided(held, self._seen(held, records, claimed, releases), now) for held in _heads(claimed)
+        }
+        for parts in releases.values():
+            self._end_together(found, [held for held in parts if held.rollout.in_flight], now)
+        return list(found.values())
+
+    def _end_together(self, found: dict[str, Decided], parts: Sequence[Held], now: datetime) -> None:
+        """Decides again for those that would be left behind, or go alone."""
+        after = {held.rollout.id: found[held.rollout.id].after if held.rollout.id in found else held.rollout for held in parts}
+        back = next((one for one in after.values() if one.goes_back), None)
+        late = next((one for one in after.values() if one.in_flight), None)
+        for held in parts:
+            one = after[held.rollout.id]
+            if back is not None and not one.goes_back:
+                why = Together(back=why_with(back))
+            elif late is not None and one.phase is Phase.COMPLETED:
+                why = Together(waits=waits_for(late))
+            else:
+                continue
+            seen = found[one.id].seen if one.id in found else Seen()  # one that waits for its lever can go back, too
+            found[one.id] = self._decided(held, replace(seen, together=why), now)
+
+    def _decided(self, held: Held, seen: Seen, now: datetime) -> Decided:
         after, actions = decide(held.rollout, seen, now)
+        return Decided(held, seen, after, tuple(action for action in actions if isinstance(action, RunHook)))
+
+    def _turn(self, decided: Decided, records: Mapping[str, Record], now: datetime) -> Turn:
+        held, seen, after = decided.held, decided.seen, decided.after
+        look = self._watcher.of(held)
         harm = self._watcher.harm(held, after, seen.applied, now)
         told = told_of(held.rollout, after, seen.applied, look, harm)
         record = records.get(after.subject)
@@ -126,21 +174,29 @@ class Loop:
         watch = self._watcher.saved(held, after, now)
         stable = after.candidate if completed else None
         change = Change(held, after, harm, watch=watch, told=told, letters=letters, stable=stable)
-        return Turn(change, tuple(action for action in actions if isinstance(action, RunHook)))
+        return Turn(change, decided.hooks)
 
-    def _seen(self, held: Held, look: Look, records: Mapping[str, Record], claimed: Sequence[Held]) -> Seen:
+    def _seen(
+        self, held: Held, records: Mapping[str, Record], claimed: Sequence[Held], parts: Mapping[str, Sequence[Held]]
+    ) -> Seen:
         rollout, lever = held.rollout, self._levers[held.rollout.lever]
+        look, release = self._watcher.of(held), parts.get(rollout.release, ())
         judged = rollout.plan.guarded and rollout.phase in (Phase.SHIFTING, Phase.WATCHING)
         return Seen(
             applied=lever.applied(rollout.subject),
             candidate=lever.readiness(rollout.subject, rollout.candidate),
             verdict=look.verdict if judged else GOOD,
-            allowed=look.allowed,
+            allowed=self._allowed(rollout, release) if release else look.allowed,
             not_worse=look.not_worse,
             hook=self._hooks.seen(rollout.id, rollout.step),
             loser_gone=bool(rollout.loser) and lever.gone(rollout.subject, rollout.loser),
             loser_needed=_is_needed(rollout.loser, held, records.get(rollout.subject), claimed),
+            together=together(rollout, [part.rollout for part in release]),
         )
+
+    def _allowed(self, rollout: Rollout, release: Sequence[Held]) -> Exposure:
+        allowed = {part.rollout.id: self._watcher.of(part).allowed for part in release}
+        return allowed_together(rollout, [part.rollout for part in release], allowed)
 
     def _act(
         self,
@@ -193,6 +249,15 @@ def wanted(records: Mapping[str, Record], held: Sequence[Held]) -> tuple[dict[st
         if not one.rollout.settled and one.rollout.subject in records:
             settings[one.rollout.subject] = replace(one.rollout.setting, rollout=one.rollout.id)
     return settings, frozenset(needs)
+
+
+def parts_of(held: Sequence[Held]) -> Mapping[str, Sequence[Held]]:
+    """By release, its parts."""
+    parts: dict[str, list[Held]] = {}
+    for one in held:
+        if one.rollout.release:
+            parts.setdefault(one.rollout.release, []).append(one)
+    return parts
 
 
 def _heads(claimed: Sequence[Held]) -> list[Held]:

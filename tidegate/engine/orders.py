@@ -13,8 +13,9 @@ from tidegate.core.environment import Environment, Released, is_environment
 from tidegate.core.errors import Conflict, NotFound, Refused, Stale, TidegateError
 from tidegate.core.exposure import Exposure
 from tidegate.core.harm import Harm
-from tidegate.core.intervention import abort, pause, promote, resume, supersede
+from tidegate.core.intervention import abort, pause, resume, supersede
 from tidegate.core.plan import IfFiring, OnConflict, Plan, PlanFile
+from tidegate.core.release import promote_together
 from tidegate.core.rollout import Phase, Rollout
 from tidegate.core.service import Service, Tasks, check_plan, same_listener
 from tidegate.engine.teller import letters_of, write_letters
@@ -38,6 +39,10 @@ from tidegate.ports import (
 class Grained(Protocol):
     @property
     def grain(self) -> Exposure: ...
+
+
+Intervention = Callable[[Sequence[Rollout]], Sequence[Rollout]]
+"""What a person wants of a rollout and of the other parts of its release; the same number of them, in the same order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +153,10 @@ class Orders:
 
     def deploy(self, file: Service, version: str, by: str, *, plan: PlanFile | None = None, reason: str = "") -> Deployed:
         """Starts to replace the stable version by this one, along the file's plan or the one given here."""
+        return self.begin_one(self.drafted(file, version, by, plan=plan, reason=reason))
+
+    def drafted(self, file: Service, version: str, by: str, *, plan: PlanFile | None, reason: str) -> Start | Deployed:
+        """The start of that, when nothing speaks against it; or what there is to be said instead. Changes nothing."""
         now = self._clock()
         record = self._store.service(file.service)
         known = self._store.version(file.service, version)
@@ -164,7 +173,7 @@ class Orders:
             self.check_alarms(file, record, resolved)
         new = None if known else VersionRecord(file.service, version, file.tasks, now, by)
         rollout = self.draft(file, version, record, plan=resolved, by=by)
-        return self.begin(rollout, file, new, superseded, reason)
+        return self.start_of(rollout, file, new, superseded, reason)
 
     def draft(self, file: Released, version: str, record: Record | None, *, plan: Plan, by: str) -> Rollout:
         """The rollout that would begin now."""
@@ -192,23 +201,29 @@ class Orders:
             number += 1
         return f"{stem}-{number}"
 
-    def begin(
+    def start_of(
         self,
         rollout: Rollout,
         file: Service | Environment,
         new: VersionRecord | DocumentRecord | None,
         superseded: Change | None,
         reason: str,
-    ) -> Deployed:
+    ) -> Start:
+        """The start of this rollout, with what is told of it."""
         why = rollout.plan.said + (f": {reason}" if reason else "")
         facts = {"baseline": rollout.baseline, "candidate": rollout.candidate, "plan": rollout.plan.said}
         told = [Told("started", rollout.subject, why, rollout.id, rollout.by, facts)]
         letters = write_letters("started", rollout, Harm(), file.on)
-        self._store.begin(Start(rollout, file, new, superseded, told, letters), self._clock())
+        return Start(rollout, file, new, superseded, told, letters)
+
+    def begin_one(self, start: Start | Deployed) -> Deployed:
+        return start if isinstance(start, Deployed) else self.begin([start])[0]
+
+    def begin(self, starts: Sequence[Start]) -> Sequence[Deployed]:
+        """Writes them down, all or none; the loop does the rest."""
+        self._store.begin(starts, self._clock())
         self._poke()
-        return Deployed(
-            rollout, True, f"{rollout.id}: {rollout.baseline or 'nothing'} -> {rollout.candidate}, {rollout.plan.said}."
-        )
+        return [Deployed(start.rollout, True, _say_begun(start.rollout)) for start in starts]
 
     def already(self, service: str, version: str, record: Record | None) -> Deployed | None:
         running = self.going(service)
@@ -250,6 +265,10 @@ class Orders:
 
     def rollback(self, service: str, by: str, *, to: str | None = None, reason: str = "") -> Deployed:
         """Brings back the version before, or `to`: at once, and without guards, for a person decided it."""
+        return self.begin_one(self.drafted_back(service, by, to=to, reason=reason))
+
+    def drafted_back(self, service: str, by: str, *, to: str | None, reason: str) -> Start | Deployed:
+        """The start of the way back. What is in flight is aborted here."""
         record = self._record(service)
         running = self.going(service)
         if running is not None:
@@ -268,7 +287,7 @@ class Orders:
             keep_baseline=record.file.plan.keep_baseline,
         )
         rollout = self.draft(record.file, version, record, plan=plan, by=by)
-        return self.begin(rollout, record.file, None, None, reason)
+        return self.start_of(rollout, record.file, None, None, reason)
 
     def go_back(self, running: Held, by: str, to: str | None, reason: str) -> Deployed:
         rollout = running.rollout
@@ -295,49 +314,66 @@ class Orders:
     # --- Interventions ------------------------------------------------------------------------------------------------
 
     def pause(self, service: str, by: str, reason: str = "") -> Rollout:
-        return self._intervene(service, by, "paused", reason, lambda rollout: pause(rollout, by))
+        return self._intervene(service, by, "paused", reason, _each(lambda rollout: pause(rollout, by)))
 
     def resume(self, service: str, by: str, reason: str = "") -> Rollout:
-        return self._intervene(service, by, "resumed", reason, lambda rollout: resume(rollout, by))
+        return self._intervene(service, by, "resumed", reason, _each(lambda rollout: resume(rollout, by)))
 
     def promote(self, service: str, by: str, reason: str = "", *, full: bool = False) -> Rollout:
         now = self._clock()
-        return self._intervene(service, by, "promoted", reason, lambda rollout: promote(rollout, by, now, full=full))
+        return self._intervene(service, by, "promoted", reason, lambda parts: promote_together(parts, by, now, full=full))
 
     def abort(self, service: str, by: str, reason: str = "") -> Rollout:
-        return self._intervene(service, by, "aborted", reason, lambda rollout: abort(rollout, by, reason))
+        return self._intervene(service, by, "aborted", reason, _each(lambda rollout: abort(rollout, by, reason)))
 
     def abort_all(self, by: str, reason: str = "") -> Sequence[Rollout]:
         """Stops everything that is in flight; the rollouts that it stopped."""
         going = [held.rollout for held in self._store.history(limit=10_000, open_only=True) if held.rollout.in_flight]
         return [self.abort(rollout.subject, by, reason) for rollout in going if rollout.phase is not Phase.ROLLING_BACK]
 
-    def _intervene(self, service: str, by: str, kind: str, reason: str, do: Callable[[Rollout], Rollout]) -> Rollout:
-        """Writes what a person wants of the latest rollout. The loop may write at the same moment: read again, a few times."""
-        record = self.record(service)
+    def _intervene(self, service: str, by: str, kind: str, reason: str, do: Intervention) -> Rollout:
+        """Writes what a person wants of the latest rollout, and of all parts of its release. The loop may write at the same
+        moment: read again, a few times."""
+        self.record(service)
         for _ in range(20):
             held = self._latest(service)
-            after = do(held.rollout)
-            if after == held.rollout:
-                return after
-            told = [Told(kind, service, reason or after.decision.why, held.rollout.id, by, {"exposure": str(after.wanted)})]
-            stable = after.candidate if after.phase is Phase.COMPLETED else None
-            letters = letters_of(held.rollout, after, held.harm, record.file.on)
-            change = Change(held, after, held.harm, told=told, letters=letters, stable=stable)
-            if isinstance(self._write(change), Held):
+            parts = [held, *self._other_parts(held)]
+            after = do([part.rollout for part in parts])
+            changes = [
+                self._intervened(part, rollout, by, kind, reason)
+                for part, rollout in zip(parts, after, strict=True)
+                if rollout != part.rollout
+            ]
+            if not any(isinstance(one, Stale) for one in self._write(changes)):
                 self._poke()
-                return after
+                return after[0]
         raise Stale(service)
 
-    def _write(self, change: Change) -> Held | Stale:
+    def _other_parts(self, held: Held) -> Sequence[Held]:
+        """Those of its release that are in flight."""
+        if not held.rollout.in_flight:
+            return []
+        parts = [self._unwritten.over(part) for part in self._store.parts(held.rollout.release)]
+        return [part for part in parts if part.rollout.in_flight and part.rollout.id != held.rollout.id]
+
+    def _intervened(self, held: Held, after: Rollout, by: str, kind: str, reason: str) -> Change:
+        told = [Told(kind, after.subject, reason or after.decision.why, after.id, by, {"exposure": str(after.wanted)})]
+        stable = after.candidate if after.phase is Phase.COMPLETED else None
+        letters = letters_of(held.rollout, after, held.harm, self.record(after.subject).file.on)
+        return Change(held, after, held.harm, told=told, letters=letters, stable=stable)
+
+    def _write(self, changes: Sequence[Change]) -> Sequence[Held | Stale]:
         """Also when nothing can be written it goes back, if that is what a person wants."""
+        if not changes:
+            return []
         now = self._clock()
         try:
-            return self._store.commit([change], now, hurry=change.rollout.phase is Phase.ROLLING_BACK)[0]
+            return self._store.commit(changes, now, hurry=all(one.rollout.phase is Phase.ROLLING_BACK for one in changes))
         except TidegateError as error:
-            if (kept := self._unwritten.keep(change, error, now)) is None:
+            kept = [self._unwritten.keep(change, error, now) for change in changes]
+            if None in kept:
                 raise
-            return kept
+            return [one for one in kept if one is not None]
 
     # --- Looking up ---------------------------------------------------------------------------------------------------
 
@@ -370,6 +406,14 @@ class Orders:
             if held.rollout.in_flight:
                 return self._unwritten.over(held)
         return None
+
+
+def _say_begun(rollout: Rollout) -> str:
+    return f"{rollout.id}: {rollout.baseline or 'nothing'} -> {rollout.candidate}, {rollout.plan.said}."
+
+
+def _each(do: Callable[[Rollout], Rollout]) -> Intervention:
+    return lambda rollouts: [do(rollout) for rollout in rollouts]
 
 
 def _begin_one(subject: str) -> str:

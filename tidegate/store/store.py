@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Engine, RowMapping, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from tidegate.core.environment import Environment, is_environment
@@ -151,26 +151,22 @@ class SqlStore:
 
     # --- Rollouts -----------------------------------------------------------------------------------------------------
 
-    def begin(self, start: Start, now: datetime) -> Held:
-        rollout = start.rollout
+    def begin(self, starts: Sequence[Start], now: datetime) -> Sequence[Held]:
         with writing(self._engine) as connection:
-            if start.superseded is not None:
-                dropped = _write(connection, [start.superseded], now)[0]
-                if isinstance(dropped, Stale):
-                    raise dropped
-            _write_file(connection, start.file, now)
-            _write_version(connection, start.version)
-            try:
-                connection.execute(insert(rollouts).values(id=rollout.id, watch="", **_rollout_row(rollout, Harm(), 1)))
-            except IntegrityError as error:
-                raise Conflict(
-                    f"{rollout.subject} got another rollout at the same moment.",
-                    f"Look at it: tidegate status {rollout.subject}.",
-                ) from error
-            _note_begun(connection, rollout)
-            _tell(connection, start.told, now)
-            _post(connection, start.letters, now)
-        return Held(rollout, 1)
+            for start in starts:
+                _begin(connection, start, now)
+        return [Held(start.rollout, 1) for start in starts]
+
+    def parts(self, release: str) -> Sequence[Held]:
+        query = select(rollouts).where(rollouts.c.release == release).order_by(rollouts.c.id)
+        with reading(self._engine) as connection:
+            return [codec.read_held(row) for row in connection.execute(query).mappings()] if release else []
+
+    def releases(self, limit: int = 50) -> Sequence[str]:
+        newest = func.max(rollouts.c.created).desc()
+        query = select(rollouts.c.release).where(rollouts.c.release != "").group_by(rollouts.c.release)
+        with reading(self._engine) as connection:
+            return list(connection.execute(query.order_by(newest, rollouts.c.release.desc()).limit(limit)).scalars())
 
     def claim(self, owner: str, now: datetime, lease: timedelta) -> Sequence[Held]:
         with reading(self._engine) as connection:
@@ -258,6 +254,26 @@ class SqlStore:
             connection.execute(update(outbox).where(outbox.c.id == letter).values(values))
 
 
+def _begin(connection: Connection, start: Start, now: datetime) -> None:
+    rollout = start.rollout
+    if start.superseded is not None:
+        dropped = _write(connection, [start.superseded], now)[0]
+        if isinstance(dropped, Stale):
+            raise dropped
+    _write_file(connection, start.file, now)
+    _write_version(connection, start.version)
+    try:
+        connection.execute(insert(rollouts).values(id=rollout.id, watch="", **_rollout_row(rollout, Harm(), 1)))
+    except IntegrityError as error:
+        raise Conflict(
+            f"{rollout.subject} got another rollout at the same moment.",
+            f"Look at it: tidegate status {rollout.subject}.",
+        ) from error
+    _note_begun(connection, rollout)
+    _tell(connection, start.told, now)
+    _post(connection, start.letters, now)
+
+
 def _write_service(connection: Connection, file: Service, now: datetime) -> None:
     values = {"file": codec.write_document(file), "updated": codec.write_time(now)}
     changed = connection.execute(update(services).where(services.c.name == file.service).values(values))
@@ -278,6 +294,7 @@ def _version_row(version: VersionRecord) -> dict[str, Any]:
 def _rollout_row(rollout: Rollout, harm: Harm, revision: int) -> dict[str, Any]:
     return {
         "subject": rollout.subject,
+        "release": rollout.release,
         "revision": revision,
         "active": rollout.phase in ACTIVE,
         "open": not rollout.tidied,

@@ -70,6 +70,7 @@ rollouts = Table(
     metadata,
     Column("id", String(100), primary_key=True),
     Column("subject", String(64), nullable=False),
+    Column("release", String(100), nullable=False, default=""),  # that it is a part of
     Column("revision", Integer, nullable=False),  # grows with every write; an old claim is refused
     Column("active", Boolean, nullable=False),  # preparing, shifting or watching
     Column("open", Boolean, nullable=False),  # in flight, or not tidied yet
@@ -82,6 +83,7 @@ rollouts = Table(
     Column("lease_until", String(32), nullable=False, default=""),
 )
 Index("ix_rollouts_open", rollouts.c.open)
+Index("ix_rollouts_release", rollouts.c.release)
 Index("ix_rollouts_subject_created", rollouts.c.subject, rollouts.c.created)
 # One rollout goes forward for a subject, whoever asks at the same moment.
 Index(
