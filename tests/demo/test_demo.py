@@ -77,6 +77,6 @@ def test_each_act_ends_well_and_what_it_shows_was_counted_twice(place: Path, act
     assert not left(place)
     if act == "2":
         assert "0 of them saw the new checkout; 0 requests failed" in said(place)
-        assert "20 of 20 members saw the new checkout, and 0 of the 380 others" in said(place)
+        assert "20 of 20 members saw the new checkout, and 0 of the 280 others" in said(place)
         assert "0 users had it and lost it again" in said(place)
         assert "was rolled back" in said(place)

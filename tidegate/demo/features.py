@@ -11,15 +11,19 @@ from typing import Any
 
 from rich.table import Table
 
-from tidegate.demo.checkout import BROKEN, SHARE
 from tidegate.demo.ledger import Ledger
 from tidegate.demo.stage import Stage, Users, free_port
 
-PEOPLE = 400
-RATE = 160
+PEOPLE = 300
+RATE = 120
 STAFF = 20
 NEW = "new-checkout"
-RAMP = "linear 40% every 5s bake 2s"
+BROKEN, SHARE = "swift", "30%"
+RAMP = {
+    "steps": [{"exposure": "10%", "hold": "3s"}, {"exposure": "25%", "hold": "3s"}, {"exposure": "50%", "hold": "3s"}],
+    "bake": "3s",
+    "unsure": {"no_data": "promote"},  # no time for proofs
+}
 BAD_PLAN = "linear 10% every 1m"
 
 
@@ -65,14 +69,18 @@ def _turn_on_for_staff(stage: Stage, users: Users) -> bool:
 
 
 def _ramp(stage: Stage, users: Users) -> bool:
-    stage.say("It is turned on for everybody, step by step. Who has it keeps it.")
+    stage.say(
+        "It is turned on for everybody, step by step, by the environment's plan. Who has it keeps it.\n"
+        "(Seconds are too short to prove anything good, so this plan goes on without proof. What is bad is found all the same.)"
+    )
     began = time.monotonic()
-    stage.tidegate("flags", "set", NEW, "on", "--plan", RAMP)
+    stage.tidegate("flags", "configure", "-f", "prod.yaml")
+    stage.tidegate("flags", "set", NEW, "on")
     users.round()
     seen = users.ledger.between(began, time.monotonic())
     others = seen.that(lambda entry: entry.user not in _staff())
-    table = Table(title="Who saw the new checkout", title_justify="left")
-    for heading in ("exposure", "held", "of the others", "requests", "failed"):
+    table = Table(title=f"Who of the {PEOPLE - STAFF} other users saw the new checkout", title_justify="left")
+    for heading in ("exposure", "held", "saw it", "requests", "failed"):
         table.add_column(heading, justify="right")
     explained = stage.ask("explain", stage.ask("history", "shop/prod")[0]["id"])
     for exposure, since, until in _steps(explained, time.monotonic()):
@@ -87,8 +95,7 @@ def _ramp(stage: Stage, users: Users) -> bool:
 
 def _steps(explained: Any, now: float) -> list[tuple[str, float, float]]:
     """Of each step that was watched: its exposure, and from when until when, by the clock of the ledger. The last one lasts."""
-    ahead = time.time() - now
-    events = [(event, datetime.fromisoformat(event["at"]).timestamp() - ahead) for event in explained["events"]]
+    events = [(event, _on_our_clock(event["at"], now)) for event in explained["events"]]
     turns = [(event, at) for event, at in events if event["kind"] in ("watch", "shift")]
     ends = [at for _, at in turns[1:]] + [now]
     return [
@@ -98,12 +105,17 @@ def _steps(explained: Any, now: float) -> list[tuple[str, float, float]]:
     ]
 
 
+def _on_our_clock(text: str, now: float) -> float:
+    """A time that Tidegate tells, by the clock of the ledger."""
+    return datetime.fromisoformat(text).timestamp() - time.time() + now
+
+
 # --- A bad change -----------------------------------------------------------------------------------------------------------
 
 
 def _bad_change(stage: Stage, users: Users) -> bool:
     stage.say(
-        f"Somebody lets another company take the money: a change of one word. {SHARE}% of its payments fail.\n"
+        f"Somebody lets another company take the money: a change of one word. {SHARE} of its payments fail.\n"
         "There is no alarm and no metrics server; the application has the middleware, and that is all."
     )
     began = time.monotonic()
@@ -124,8 +136,8 @@ def _show_harm(stage: Stage, bad: Ledger, harm: Any) -> None:
     table.add_row("payments that failed", f"{harm['seen']:,}", f"{len(bad.failed):,}")
     table.add_row("users who met it", f"at most {harm['most']}", f"{len(bad.users):,} of {PEOPLE:,}")
     table.add_row("users who saw a failure", "", f"{len(bad.failed.users):,}")
-    table.add_row("from the first failure to the decision", str(harm["time_to_detect"]), "")
-    table.add_row("from the first failure to the last", "", _span(bad.failed.first, bad.failed.last))
+    table.add_row("first failure to decision", str(harm["time_to_detect"]), "")
+    table.add_row("first failure to last failure", "", _span(bad.failed.first, bad.failed.last))
     stage.show(table)
 
 
@@ -138,13 +150,13 @@ def _span(first: float | None, last: float | None) -> str:
 
 def _kill(stage: Stage, users: Users) -> bool:
     stage.say("And the kill switch: a flag is off for everybody at once, without steps.")
-    pressed = time.monotonic()
     stage.tidegate("flags", "off", NEW, "--now", "--detach")
     seen = users.round()
-    last = users.ledger.between(pressed, time.monotonic()).saw(NEW).last
+    ordered = _on_our_clock(stage.ask("history", "shop/prod")[0]["created"], time.monotonic())
+    after = users.ledger.between(ordered, time.monotonic()).saw(NEW).last
     stage.measured(
-        f"{(last or pressed) - pressed:.1f}s after the command was typed the last request saw the new checkout. "
-        f"Of the {len(seen)} after it {len(seen.saw(NEW))} did; {len(seen.failed)} failed."
+        f"The last request that saw the new checkout came {0 if after is None else after - ordered:.2f}s after the order. "
+        f"Of the {len(seen)} afterwards {len(seen.saw(NEW))} saw it; {len(seen.failed)} failed."
     )
     return not len(seen.saw(NEW)) and not len(seen.failed)
 
@@ -159,6 +171,7 @@ def _staff() -> frozenset[str]:
 def _write_files(stage: Stage, port: int) -> None:
     members = sorted(_staff(), key=lambda name: int(name.partition("-")[2]))
     flags = {NEW: "off", "payment": "acme"}
+    stage.write("prod.yaml", {"application": "shop", "environment": "prod", "plan": RAMP})
     stage.write("flags.yaml", {"application": "shop", "segments": {"staff": members}, "flags": flags})
     command = [sys.executable, "-m", "tidegate.demo.checkout", "--port", "{port}", "--version", "{version}"]
     checkout = {
@@ -166,7 +179,7 @@ def _write_files(stage: Stage, port: int) -> None:
         "listener": {"port": port},
         "stickiness": {"header": "x-user-id", "cookie": "tidegate"},
         "tasks": {
-            "command": [*command, "--control", str(stage.home / "api.sock")],
+            "command": [*command, "--control", str(stage.home / "api.sock"), "--fail", f"{BROKEN}={SHARE}"],
             "count": 2,
             "health": {"path": "/healthz", "interval": "500ms"},
             "drain": "2s",

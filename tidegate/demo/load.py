@@ -22,6 +22,9 @@ from tidegate.demo.ledger import SAW, USER, VERSION, Entry
 
 LONGEST = 900.0
 FASTEST = 1000
+MOST_AT_ONCE = 64
+LATE = 0.5
+"""Seconds that are caught up with, at most."""
 WRITE_EVERY = 0.2
 
 
@@ -40,23 +43,20 @@ class Crowd:
         self.stopped = asyncio.Event()
 
     async def run(self) -> None:
-        limits = httpx2.Limits(max_connections=64, max_keepalive_connections=64)
-        # Waiting for one of our own connections is not the shop's fault, and has no end.
-        timeout = httpx2.Timeout(10.0, pool=None)
-        users = self._users()
-        async with httpx2.AsyncClient(limits=limits, timeout=timeout, trust_env=False) as client:
-            under_way: set[asyncio.Task[None]] = set()
-            begun = time.monotonic()
-            for number in range(int(self._rate * self._seconds)):
-                wait = begun + number / self._rate - time.monotonic()
-                if wait > 0:
-                    await asyncio.sleep(wait)
-                if self.stopped.is_set():
-                    break
-                task = asyncio.create_task(self._ask(client, next(users)))
-                under_way.add(task)
-                task.add_done_callback(under_way.discard)
-            await asyncio.gather(*under_way)
+        """On a machine that is too slow for this rate users come later; none waits in a queue of ours."""
+        users, free = self._users(), asyncio.Semaphore(MOST_AT_ONCE)
+        limits = httpx2.Limits(max_connections=MOST_AT_ONCE, max_keepalive_connections=MOST_AT_ONCE)
+        async with (
+            httpx2.AsyncClient(limits=limits, timeout=10.0, trust_env=False) as client,
+            asyncio.TaskGroup() as under_way,
+        ):
+            due = time.monotonic()
+            until = due + self._seconds
+            while not self.stopped.is_set() and time.monotonic() < until:
+                await free.acquire()
+                under_way.create_task(self._ask(client, next(users))).add_done_callback(lambda _: free.release())
+                due = max(due + 1 / self._rate, time.monotonic() - LATE)
+                await asyncio.sleep(max(0.0, due - time.monotonic()))
 
     def _users(self) -> Iterator[str]:
         """Everybody in turn: whoever looks for as long as one round lasts sees all of them."""
