@@ -108,6 +108,15 @@ def test_a_request_that_asked_for_nothing_that_differs_or_for_nobody_counts_for_
     assert others(agent) == (used, used, used)
 
 
+@pytest.mark.parametrize("flag", [[], {}, None, 3])
+def test_what_is_no_name_of_a_flag_harms_nobody(agent: Agent, flag: Any) -> None:
+    def handle(request: Request) -> Response:
+        return PlainTextResponse(agent.evaluate(flag, {"targetingKey": ON}).error)
+
+    assert ask(starlette(agent, handle), "/x")[0]["status"] == 200
+    assert others(agent) == (0, 0, 0)
+
+
 def test_the_first_entity_decides(agent: Agent) -> None:
     def handle(request: Request) -> Response:
         for user in (ON, OFF, ON):

@@ -23,8 +23,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-import structlog
-
+from tidegate.agent import logs
 from tidegate.agent.cache import Cache, View
 from tidegate.agent.control import Control, check_address
 from tidegate.agent.disk import Disk
@@ -115,7 +114,7 @@ class Agent:
         result = view.staged.evaluate(flag, context)
         self._outcomes.evaluated(result)
         if (use := CURRENT.get()) is not None:
-            use.note(self._outcomes, view, {flag: result}, context)
+            use.note(self._outcomes, view, ((flag, result),), context)
         return result
 
     def evaluate_all(self, context: Context = None) -> dict[str, Result]:
@@ -126,7 +125,7 @@ class Agent:
         for result in results.values():
             self._outcomes.evaluated(result)
         if use is not None:
-            use.note(self._outcomes, view, results, context)
+            use.note(self._outcomes, view, results.items(), context)
         return results
 
     def use(self, clock: Callable[[], float] = time.monotonic) -> Use:
@@ -230,7 +229,7 @@ class Agent:
         try:
             asyncio.run(self.run(begun))
         except Exception:
-            structlog.get_logger().exception("agent_ended")
+            logs.exception("agent_ended")
         finally:
             begun.set()
 
@@ -285,7 +284,7 @@ class Agent:
             try:
                 listener(news, flags)
             except Exception as error:
-                structlog.get_logger().warning("agent_listener_failed", why=f"{type(error).__name__}: {error}"[:300])
+                logs.warning("agent_listener_failed", why=f"{type(error).__name__}: {error}"[:300])
 
 
 async def _for_ever(work: Callable[[], Awaitable[None]]) -> None:
@@ -294,7 +293,7 @@ async def _for_ever(work: Callable[[], Awaitable[None]]) -> None:
         try:
             await work()
         except Exception:
-            structlog.get_logger().exception("agent_stumbled")
+            logs.exception("agent_stumbled")
         await asyncio.sleep(1.0)
 
 

@@ -15,8 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-import structlog
-
+from tidegate.agent import logs
 from tidegate.agent.answer import Ready
 from tidegate.agent.disk import Disk
 from tidegate.core.errors import Invalid
@@ -77,7 +76,7 @@ class Cache:
         try:
             taken = self._take(snapshot)
         except Invalid as wrong:
-            structlog.get_logger().warning("agent_cache_ignored", why=wrong.what)
+            logs.warning("agent_cache_ignored", why=wrong.what)
             return False
         with self._lock:
             if taken is Taken.NEW:

@@ -15,8 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
-import structlog
-
+from tidegate.agent import logs
 from tidegate.core.errors import TidegateError
 from tidegate.core.flags.snapshot import Snapshot, decode_snapshot, encode_snapshot
 
@@ -42,7 +41,7 @@ class Disk:
         except FileNotFoundError:
             return None
         except (OSError, UnicodeDecodeError, TidegateError) as error:
-            structlog.get_logger().warning("agent_cache_ignored", file=str(self.path), why=_why(error))
+            logs.warning("agent_cache_ignored", file=str(self.path), why=_why(error))
             return None
 
     def write(self, snapshot: Snapshot) -> bool:
@@ -68,7 +67,7 @@ class Disk:
     def _tell(self, error: OSError) -> None:
         """Once, until it works again: a full disk needs no line a second."""
         if not self._full:
-            structlog.get_logger().warning("agent_cache_not_written", file=str(self.path), why=_why(error))
+            logs.warning("agent_cache_not_written", file=str(self.path), why=_why(error))
         self._full = True
 
 

@@ -1,7 +1,11 @@
-"""The agent's log: one JSON object a line on standard error."""
+"""The agent's log. In a process of its own: one JSON object a line on standard error; in an application: as that one has it.
+
+To tell never fails: a log may lie on the disk that is full, and an application's logging may do anything.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 import structlog
@@ -18,3 +22,19 @@ def configure_logs(level: int) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+
+
+def info(event: str, **facts: object) -> None:
+    with contextlib.suppress(Exception):
+        structlog.get_logger().info(event, **facts)
+
+
+def warning(event: str, **facts: object) -> None:
+    with contextlib.suppress(Exception):
+        structlog.get_logger().warning(event, **facts)
+
+
+def exception(event: str) -> None:
+    """With the exception that is being handled."""
+    with contextlib.suppress(Exception):
+        structlog.get_logger().exception(event)

@@ -20,6 +20,8 @@ from tidegate.core.flags.result import Fault, Result, Side
 from tidegate.core.flags.rule import TARGETING_KEY
 from tidegate.core.latency import bin_of
 
+Answered = Iterable[tuple[str, Result]]
+"""Flags that were asked for together, with their results."""
 OTHER = "other"
 """What is counted for neither side."""
 
@@ -150,18 +152,21 @@ class Use:
         self._flags: set[str] = set()
         self._ended = False
 
-    def note(self, outcomes: Outcomes, view: View, results: Mapping[str, Result], context: Mapping[str, Any] | None) -> None:
+    def note(self, outcomes: Outcomes, view: View, answered: Answered, context: Mapping[str, Any] | None) -> None:
         """It has asked for these flags, for one entity: all of them are of one side."""
         if outcomes is not self._outcomes:
             if self._outer is not None:
-                self._outer.note(outcomes, view, results, context)
+                self._outer.note(outcomes, view, answered, context)
             return
-        known = [flag for flag, result in results.items() if result.error != Fault.FLAG_NOT_FOUND]
-        self._flags.update(known)
-        changed = next((flag for flag in known if flag in view.changed), None)
+        changed: Result | None = None
+        for flag, result in answered:
+            # Anything may be asked for, and what is no name is no flag.
+            if flag.__class__ is str and result.error != Fault.FLAG_NOT_FOUND:
+                self._flags.add(flag)
+                changed = result if flag in view.changed else changed
         if changed is None or self._side is not None or self._ended or not _has_entity(context):
             return
-        self._side = results[changed].side
+        self._side = changed.side
         self._rollout = self._outcomes.begin(view, self._side)
 
     def end(self, *, failed: bool) -> None:

@@ -14,9 +14,8 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-import structlog
-
 from tidegate import __version__
+from tidegate.agent import logs
 from tidegate.agent.cache import Cache
 from tidegate.agent.control import Control
 from tidegate.agent.outcomes import Outcomes
@@ -88,7 +87,7 @@ class Reporter:
         except Refused as error:
             # To be out of reach is told by the follower; to be refused is told here, once.
             if error.what != self._refused:
-                structlog.get_logger().warning("agent_report_refused", why=error.what, mend=error.mend)
+                logs.warning("agent_report_refused", why=error.what, mend=error.mend)
             self._refused = error.what
         except TidegateError:
             pass

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from types import FrameType
 
-import structlog
 import uvicorn
 
+from tidegate.agent import logs
 from tidegate.agent.agent import Agent
 from tidegate.agent.server import AgentApp
 from tidegate.agent.settings import AgentSettings
@@ -37,7 +37,7 @@ def run(settings: AgentSettings, began: Callable[[str], None]) -> None:
         with agent:
             began(_address(settings.host, door.getsockname()[1]))
             _until_told(server, door)
-        structlog.get_logger().info("agent_ends")
+        logs.info("agent_ends")
 
 
 class Server(uvicorn.Server):

@@ -11,8 +11,7 @@ import json
 import random
 from collections.abc import Callable
 
-import structlog
-
+from tidegate.agent import logs
 from tidegate.agent.cache import Cache, Taken
 from tidegate.agent.control import Control
 from tidegate.agent.events import Message, Parser
@@ -126,13 +125,13 @@ class Follower:
 
     def _well(self) -> None:
         if self.problem:
-            structlog.get_logger().info("agent_follows_again")
+            logs.info("agent_follows_again")
         self.connected, self.problem = True, ""
 
     def _tell(self, error: TidegateError) -> None:
         """A line when it begins and when it changes, none for each attempt."""
         if error.what != self.problem and (self.connected or not isinstance(error, Unreachable) or not self.problem):
-            structlog.get_logger().warning("agent_cannot_follow", why=error.what, mend=error.mend)
+            logs.warning("agent_cannot_follow", why=error.what, mend=error.mend)
         self.problem = error.what
 
 
