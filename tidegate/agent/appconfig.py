@@ -6,7 +6,8 @@
 
 One flag answers its object, several a mapping of them, none the whole configuration. `Entity-Id` is the targeting key, by
 which an entity gets the old or the new document during a rollout; `targetingKey` in the context is the same. The last part of
-the path, the configuration profile, may be anything: an application has one flag document.
+the path, the configuration profile, may be anything: an application has one flag document. But where it is named like a flag
+whose values are mappings, it is a free-form configuration, and that value alone is the answer.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from urllib.parse import parse_qsl
 from tidegate.agent.agent import Agent
 from tidegate.agent.answer import JSON, NOT_READY, Answer, dump, refuse
 from tidegate.agent.cache import View
-from tidegate.core.flags.appconfig import answer
+from tidegate.core.flags.appconfig import answer, is_free_form
 from tidegate.core.flags.result import Fault
 from tidegate.core.flags.rule import TARGETING_KEY
 
@@ -47,6 +48,8 @@ def retrieve(agent: Agent, path: str, query: bytes, headers: RawHeaders) -> Answ
     flags = _flags(query)
     if len(flags) == 1:
         return _one(agent, view, flags[0], context)
+    if not flags and is_free_form(view.staged, parts[6], context):
+        return _free_form(agent, parts[6], context)
     return _several(agent, flags, context)
 
 
@@ -63,6 +66,12 @@ def _one(agent: Agent, view: View, flag: str, context: dict[str, Any]) -> Answer
     if result.error == Fault.FLAG_NOT_FOUND:
         return _unknown([flag])
     return Answer(200, view.plain.of(result, answer), (JSON, _version(result.number)))
+
+
+def _free_form(agent: Agent, flag: str, context: dict[str, Any]) -> Answer:
+    result = agent.evaluate(flag, context)
+    value = result.value
+    return Answer(200, dump({} if value is None else value), (JSON, _version(result.number)))
 
 
 def _several(agent: Agent, flags: list[str], context: dict[str, Any]) -> Answer:

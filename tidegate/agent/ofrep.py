@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
-from tidegate.agent.agent import Agent
 from tidegate.agent.answer import JSON, NOT_READY, Answer, dump, say
 from tidegate.agent.cache import View
 from tidegate.core.flags.result import Fault, Result
@@ -30,7 +30,18 @@ CONFIGURATION = {
 }
 
 
-def evaluate_one(agent: Agent, flag: str, body: bytes) -> Answer:
+class Answering(Protocol):
+    """What it asks of an agent. The control plane has one of its own."""
+
+    @property
+    def view(self) -> View | None: ...
+
+    def evaluate(self, flag: str, context: Mapping[str, Any]) -> Result: ...
+
+    def evaluate_all(self, context: Mapping[str, Any]) -> Mapping[str, Result]: ...
+
+
+def evaluate_one(agent: Answering, flag: str, body: bytes) -> Answer:
     context = _context(body)
     if isinstance(context, str):
         return _wrong(context, flag)
@@ -43,8 +54,8 @@ def evaluate_one(agent: Agent, flag: str, body: bytes) -> Answer:
     return say(400, _failure(result)) if result.error else Answer(200, view.ofrep.of(result, _success), (JSON,))
 
 
-def evaluate_all(agent: Agent, body: bytes, *, seen: str, host: str) -> Answer:
-    """`seen` is If-None-Match; `host` what the client calls this agent."""
+def evaluate_all(agent: Answering, body: bytes, *, seen: str, host: str) -> Answer:
+    """`seen` is If-None-Match; `host` what the client calls this agent, where it streams."""
     context = _context(body)
     if isinstance(context, str):
         return _wrong(context)

@@ -89,6 +89,24 @@ class FlagsEvaluated(TypedDict):
     steps: list[str]
 
 
+class OfrepAnswer(TypedDict, total=False):
+    """As OFREP has it. Without `value` the caller's default counts."""
+
+    key: str
+    value: Any
+    reason: str
+    variant: str
+    metadata: dict[str, Any]
+    errorCode: str
+    errorDetails: str
+
+
+class OfrepAnswers(TypedDict):
+    flags: list[OfrepAnswer]
+    metadata: dict[str, Any]
+    eventStreams: list[dict[str, Any]]
+
+
 class Happening(TypedDict):
     """One event. `facts` hold the figures that it was decided with."""
 

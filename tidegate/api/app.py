@@ -7,8 +7,10 @@ from threading import Event
 from anyio import CapacityLimiter
 from fastapi import Depends, FastAPI
 
-from tidegate.api import agents, events, flags, health, logs, metrics, rollouts, schema, stream
+from tidegate.api import agents, appconfigdata, events, flags, health, logs, metrics, ofrep, rollouts, schema, stream
 from tidegate.api import services as services_routes
+from tidegate.api.appconfigdata import ConfigurationSessions
+from tidegate.api.in_force import InForce
 from tidegate.api.needs import ApiServices as ApiServices
 from tidegate.api.needs import Health as Health
 from tidegate.api.openapi import API_VERSION, add_openapi
@@ -16,7 +18,7 @@ from tidegate.api.peer import admitted
 from tidegate.api.problems import add_problems
 from tidegate.api.shared import Shared
 
-NOUNS = (services_routes, rollouts, events, stream, logs, metrics, health, schema, flags, agents)
+NOUNS = (services_routes, rollouts, events, stream, logs, metrics, health, schema, flags, agents, ofrep)
 
 
 LOG_THREADS = 10
@@ -29,9 +31,12 @@ def create_app(services: ApiServices) -> FastAPI:
     app.state.log_threads = CapacityLimiter(LOG_THREADS)
     app.state.shared = Shared()
     app.state.flag_streams = {}
+    app.state.in_force = InForce(services.flags)
+    app.state.configuration_sessions = ConfigurationSessions(services, app.state.in_force)
     app.state.closing = Event()  # set when the doors close: streams end by themselves
     for noun in NOUNS:
         app.include_router(noun.router, prefix="/v1", dependencies=[Depends(admitted)])
+    app.include_router(appconfigdata.router)  # at the paths of AWS's clients; admits by itself
     add_openapi(app)
     add_problems(app)
     return app

@@ -21,6 +21,7 @@ EnvironmentName = Annotated[str, Path(pattern=NAME, description="Name of an envi
 DocumentNumber = Annotated[int, Path(ge=1, le=2**31 - 1, description="Number of a flag document.")]
 OtherNumber = Annotated[int, Query(ge=1, le=2**31 - 1, description="Number of the flag document to compare with.")]
 FlagName = Annotated[str, Path(min_length=1, max_length=200, description="Name of a flag or segment.")]
+EvaluatedFlag = Annotated[str, Path(min_length=1, max_length=2000, description="Name of a flag.")]
 InFormat = Annotated[str, Query(max_length=20, description="tidegate or appconfig.")]
 
 OfService = Annotated[str | None, Query(pattern=SUBJECT, description="Only of this service, or environment as shop/prod.")]

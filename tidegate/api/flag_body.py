@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
+from typing_extensions import TypedDict
 
 from tidegate.api.body import Reason
 from tidegate.core.document import Document
@@ -62,6 +63,12 @@ class EvalBody(Document):
     content: Any = None
     """A document to evaluate instead of those in force."""
     format: Format = "tidegate"
+
+
+class OfrepBody(TypedDict, total=False):
+    """As OFREP has it. `targetingKey` in the context is the entity."""
+
+    context: dict[str, Any]
 
 
 def read_document(content: Any, kind: Format, application: str) -> FlagDocument:

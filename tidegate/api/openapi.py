@@ -27,12 +27,13 @@ _DURATION = {"type": "string", "examples": ["1m30s", "500ms"]}
 _BODIES = (
     Service, body.DeployBody, body.ValidateBody, body.ForecastBody, body.ReasonBody, body.PromoteBody, body.RollbackBody,
     body.PushBody, Environment, ReportFile, flag_body.MannerBody, flag_body.FlagsDeployBody, flag_body.FlagsValidateBody,
-    flag_body.FlagBody, flag_body.EvalBody,
+    flag_body.FlagBody, flag_body.EvalBody, flag_body.OfrepBody,
 )  # fmt: skip
 _ANSWERS = (
     ServiceView, RolloutView, Preview, ForecastAhead, answers.Said, answers.Problem, answers.Deployment, answers.Happening,
     answers.Explained, answers.ServiceAlarms, answers.Taken, answers.Line, answers.HealthSeen,
     EnvironmentView, DocumentView, answers.FlagsSaid, answers.FlagsChecked, answers.FlagsStale, answers.FlagsEvaluated,
+    answers.OfrepAnswer, answers.OfrepAnswers,
 )  # fmt: skip
 _PROBLEM = {
     "description": "What went wrong, and the mend.",

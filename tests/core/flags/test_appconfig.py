@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from tests.core.flags.made import LITERALS, TEXTS
 from tidegate.core.errors import Invalid
-from tidegate.core.flags.appconfig import answer, read_appconfig
+from tidegate.core.exposure import Exposure, bucket
+from tidegate.core.flags.appconfig import answer, is_free_form, read_appconfig
 from tidegate.core.flags.appconfig_export import write_appconfig
 from tidegate.core.flags.appconfig_rule import read_appconfig_rule
 from tidegate.core.flags.compile_rule import Scope, compile_rule
@@ -39,6 +40,7 @@ from tidegate.core.flags.rule import (
 )
 from tidegate.core.flags.rule_words import say_rule
 from tidegate.core.flags.segment import Segment
+from tidegate.core.flags.staged import Staged
 
 SHOP: dict[str, Any] = {
     "version": "1",
@@ -363,3 +365,26 @@ def test_what_is_written_answers_the_same(rule: Node, context: dict[str, Any]) -
     document = FlagDocument("shop", flags={"f": flag}, segments={"staff": staff})
     again = read_appconfig(write_appconfig(document), "shop")
     assert answer(Evaluator(document).evaluate("f", context)) == answer(Evaluator(again).evaluate("f", context))
+
+
+def test_a_profile_that_is_named_like_a_flag_with_mappings_is_free_form_and_every_other_is_not() -> None:
+    flags = {
+        "features": {"value": {"a": 1}},
+        "by-plan": {"variants": {"pro": {"value": {"a": 1}, "when": 'plan == "pro"'}, "other": {"value": {}}}},
+        "search": {"attributes": {"engine": "string"}, "value": {"engine": "classic"}},
+        "checkout": "on",
+        "banner": "Summer sale",
+        "mixed": {"targeting": {"var": "plan"}, "default": "a", "variants": {"a": {"value": {}}, "b": {"value": {"y": 1}}}},
+        "gone": {"value": {"a": 1}, "enabled": False},
+    }
+    staged = Staged(read_flags({"application": "shop", "flags": flags}))
+    names = [*flags, "flags", "", "\ud800", "x" * 1000]
+    assert [name for name in names if is_free_form(staged, name, {})] == ["features", "by-plan", "mixed", "gone"]
+
+
+def test_each_side_says_for_itself_whether_a_profile_is_free_form() -> None:
+    baseline = read_flags({"application": "shop", "flags": {"features": "on"}})
+    candidate = read_flags({"application": "shop", "flags": {"features": {"value": {"a": 1}}}})
+    staged = Staged(baseline, candidate, "salt", Exposure(5000))
+    for user in (f"user-{number}" for number in range(100)):
+        assert is_free_form(staged, "features", {"targetingKey": user}) is (bucket(user, "salt") < 5000)

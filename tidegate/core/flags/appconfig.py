@@ -17,11 +17,13 @@ from tidegate.core.errors import quote
 from tidegate.core.flags.appconfig_rule import read_appconfig_rule
 from tidegate.core.flags.attribute import AttributeType, Constraint, constraint_for
 from tidegate.core.flags.check import check, refuse
+from tidegate.core.flags.compile_set import Context
 from tidegate.core.flags.document import FlagDocument
 from tidegate.core.flags.flag import Flag, Kind, Variant
 from tidegate.core.flags.flags_file import Day, Number
 from tidegate.core.flags.result import Reason, Result
 from tidegate.core.flags.rule import Json, Node
+from tidegate.core.flags.staged import Staged
 
 
 class _Deprecation(Document):
@@ -104,6 +106,15 @@ def answer(result: Result) -> dict[str, Json]:
     elif result.enabled and not isinstance(value, bool) and value is not None:
         said["value"] = value
     return said | {"enabled": result.enabled}
+
+
+def is_free_form(staged: Staged, profile: str, context: Context) -> bool:
+    """Whether this configuration profile is a free-form one: named like a flag whose values are mappings, and no attributes.
+    Every other profile is the whole flag document."""
+    if staged.evaluate(profile, context).error:
+        return False
+    flag = staged.for_whom(context).document.flags[profile]
+    return flag.kind is Kind.VALUE and all(isinstance(variant.value, dict) for variant in flag.variants)
 
 
 class _Reader:

@@ -60,10 +60,10 @@ class Staged:
         return self._by_baseline(flag, context)
 
     def evaluate_all(self, context: Context | None = _NOTHING) -> dict[str, Result]:
-        return self._for(context).evaluate_all(context)
+        return self.for_whom(context).evaluate_all(context)
 
     def explain(self, flag: str, context: Context | None = _NOTHING) -> Explanation:
-        return self._for(context).explain(flag, context)
+        return self.for_whom(context).explain(flag, context)
 
     @cached_property
     def changed(self) -> frozenset[str]:
@@ -72,7 +72,8 @@ class Staged:
             return frozenset()
         return changed_flags(self.baseline.document, self.candidate.document)
 
-    def _for(self, context: Context | None) -> Evaluator:
+    def for_whom(self, context: Context | None) -> Evaluator:
+        """The side that this entity is evaluated against."""
         return self.candidate if self.candidate is not None and self.side(context) is Side.CANDIDATE else self.baseline
 
 
