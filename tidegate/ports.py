@@ -379,7 +379,7 @@ class Store(Protocol):
         """So many serials, written down as used: they are never given out again."""
 
     def remove(self, service: str, now: datetime, told: Sequence[Told]) -> None:
-        """Forgets the service and its versions, and what its ended rollouts owe; history stays."""
+        """Forgets the service and its versions, or the environment, and what its ended rollouts owe; history stays."""
 
     def memories(self) -> Mapping[str, str]:
         """What was remembered of each service."""

@@ -86,3 +86,29 @@ def test_an_agent_follows_a_rollout_to_its_end_and_its_reports_are_understood(ho
         ticked(house, look)
         assert {2500, 5000, 7500} <= seen
         assert agent.standing.problem == ""
+
+
+def test_an_agent_of_a_removed_environment_keeps_its_flags_and_says_that_nobody_confirms_them(
+    house: House, own: httpx2.Client
+) -> None:
+    assert own.post(f"{PROD}/deploy", json={"content": NEW}).status_code == 200
+    with Agent("shop", "prod", control=str(house.home / "api.sock"), stale_after=0.5) as agent:
+        ticked(house, lambda: agent.standing.connected and rollout(house).phase is Phase.COMPLETED)
+        answered = own.request("DELETE", PROD, json={"reason": "moved"})
+        assert "is removed" in answered.json()["sentence"], answered.text
+        # The loop takes it off the board; no sign of life calls the flags the newest after that.
+        ticked(house, lambda: "knows no flags" in agent.standing.problem and (agent.standing.age or 0) > 0.5)
+        assert not agent.standing.connected
+        assert agent.evaluate("checkout").value is True
+        assert own.get(PROD).status_code == own.request("DELETE", PROD, json={}).status_code == 404
+        # It is one and the same for the agent when there is such an environment again, though serials begin at 1.
+        assert own.post(f"{PROD}/deploy", json={"content": OLD}).status_code == 200
+        ticked(house, lambda: agent.standing.connected and agent.evaluate("checkout").value is False)
+
+
+def test_an_environment_with_a_rollout_in_flight_is_not_removed(house: House, own: httpx2.Client) -> None:
+    assert own.post(f"{PROD}/deploy", json={"content": OLD}).status_code == 200
+    house.until(lambda: rollout(house).settled)
+    assert own.post(f"{PROD}/deploy", json={"content": NEW, "plan": "linear 10% every 1h"}).status_code == 200
+    answered = own.request("DELETE", PROD, json={})
+    assert (answered.status_code, "tidegate abort shop/prod" in answered.json()["mend"]) == (409, True)

@@ -419,3 +419,15 @@ def test_what_is_remembered_of_an_environment_is_kept_with_it(store: SqlStore) -
     store.configure(PROD, NOW, [])
     store.remember({"shop/prod": "a day", "shop/gone": "nothing"}, NOW)
     assert store.memories() == {"shop/prod": "a day"}
+
+
+def test_a_removed_environment_is_forgotten_and_its_documents_and_history_stay(store: SqlStore) -> None:
+    store.begin([Start(flag_rollout(1, 1), PROD, flag_document(1))], NOW)
+    before = store.reserve_serials("shop/prod", 1)
+    store.remove("shop/prod", NOW, [Told("removed", "shop/prod", actor="ann")])
+    assert store.environments() == []
+    assert store.claim("a", NOW, LEASE) == []
+    assert len(store.history("shop/prod")) == len(store.documents("shop")) == 1
+    store.configure(PROD, NOW, [])
+    after = store.reserve_serials("shop/prod", 1)
+    assert (after.first, after.origin != before.origin) == (1, True)

@@ -31,7 +31,8 @@ class FlagStreams:
         self._messages: dict[tuple[str, str], tuple[Posted, str]] = {}
 
     async def messages(self, subject: str) -> AsyncIterator[str]:
-        """The snapshot at once, and every change of it."""
+        """The snapshot at once, and every change of it. It ends when nothing is in force there any more: an agent that was left
+        with signs of life would go on to call its flags the newest."""
         woken = asyncio.Event()
         self._enter(subject, woken)
         before: Posted | None = None
@@ -43,6 +44,8 @@ class FlagStreams:
                 if posted is not None and posted is not before:
                     yield self._message(subject, posted, before)
                     before = posted
+                elif posted is None and before is not None:
+                    return
                 elif not await _within(woken, HEARTBEAT):
                     yield ": still here\n\n"
         finally:

@@ -61,6 +61,17 @@ class FlagOrders:
         self._store.configure(file, self._clock(), [Told("applied", file.subject, f"changed: {changed}", actor=by)])
         return f"{file.subject}: changed {changed}."
 
+    def remove(self, subject: str, by: str, reason: str = "") -> str:
+        """Nobody changes flags there any more. Agents keep what they have; documents and history stay."""
+        self._record(subject)
+        if running := self._orders.going(subject):
+            raise Conflict(
+                f"{subject} has a rollout in flight ({running.rollout.id} at {running.rollout.wanted}).",
+                f"Stop it first: tidegate abort {subject}.",
+            )
+        self._store.remove(subject, self._clock(), [Told("removed", subject, reason, actor=by)])
+        return f"{subject} is removed. Agents that are there keep its last flags, and say that nobody confirms them."
+
     def _check(self, file: Environment) -> None:
         file.plan.resolve()
         for problem in self._watcher.unknown_metrics(file):

@@ -125,6 +125,7 @@ class FlagLever:
             self._take_more(subject)
         for subject in self._posted.keys() - settings.keys():
             del self._posted[subject]
+            self._blocks.pop(subject, None)  # whoever has this name next counts from an origin of its own
             self.board.post(subject, None)
 
     def _post(self, subject: str, setting: Setting, posted: _Posted | None) -> None:

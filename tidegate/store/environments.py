@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
 from tidegate.core.environment import Environment
 from tidegate.core.errors import NotFound
@@ -44,6 +44,11 @@ def write_environment(connection: Connection, file: Environment, now: datetime) 
         return
     blank = {"stable": "", "number": 0, "salt": "", "serial": 0, "memory": "", "origin": secrets.token_hex(8)}
     connection.execute(insert(environments).values(name=file.subject, **values, **blank))
+
+
+def forget(connection: Connection, subject: str) -> None:
+    """Documents stay: they are the application's."""
+    connection.execute(delete(environments).where(environments.c.name == subject))
 
 
 def begin_in(connection: Connection, subject: str, salt: str) -> None:

@@ -92,6 +92,7 @@ class SqlStore:
     def remove(self, service: str, now: datetime, told: Sequence[Told]) -> None:
         with writing(self._engine) as connection:
             connection.execute(delete(services).where(services.c.name == service))
+            flags.forget(connection, service)
             connection.execute(update(rollouts).where(rollouts.c.subject == service).values(open=False, active=False))
             _tell(connection, told, now)
 
