@@ -1,13 +1,14 @@
 """An application that somebody could have written: a Starlette app on uvicorn, with OpenFeature and Tidegate's middleware.
 Its new checkout is broken: so many of the requests that get it fail.
 
-    python -m tests.support.flag_app --control SOCKET --port PORT --faults 0.3
+    python -m tests.support.flag_app --control SOCKET --port PORT --faults 0.3 --cache DIR
 """
 
 from __future__ import annotations
 
 import argparse
 import random
+from pathlib import Path
 
 import uvicorn
 from openfeature import api
@@ -38,10 +39,11 @@ def main() -> None:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--control", required=True)
     arguments.add_argument("--port", type=int, required=True)
-    arguments.add_argument("--faults", type=float, required=True)
+    arguments.add_argument("--faults", type=float, default=0.0)
+    arguments.add_argument("--cache", type=Path)
     said = arguments.parse_args()
-    agent = Agent("shop", "prod", control=said.control)
-    api.set_provider_and_wait(TidegateProvider(agent))
+    agent = Agent("shop", "prod", control=said.control, cache=said.cache)
+    api.set_provider(TidegateProvider(agent))  # it begins to serve at once, whoever is there
     uvicorn.run(application(agent, said.faults), port=said.port, log_level="critical", lifespan="off")
     api.shutdown()
 

@@ -1,9 +1,15 @@
-"""Filling a small filesystem to its last byte."""
+"""A small filesystem, and filling it to its last byte."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+
+import pytest
 
 
 def fill(place: Path) -> Path:
@@ -15,3 +21,16 @@ def fill(place: Path) -> Path:
                 while True:
                     file.write(b"x" * size)
     return filler
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """A filesystem of 1 MB; only root can have one."""
+    place = Path(tempfile.mkdtemp(prefix="tg-disk-"))
+    mounted = os.geteuid() == 0 and subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], check=False)
+    if not mounted or mounted.returncode:
+        place.rmdir()
+        pytest.skip("no small filesystem can be mounted here")
+    yield place
+    subprocess.run(["umount", "-l", place], check=True, capture_output=True)
+    place.rmdir()

@@ -99,6 +99,7 @@ def users(tidegate: Tidegate) -> Iterator[Users]:
         app = stack.enter_context(subprocess.Popen([*command, *options]))
         stack.callback(app.terminate)
         until(lambda: _answers(port), 30, "the application answers")
+        until(lambda: tidegate.ask("GET", PROD)["agents"], 30, "its agent is heard")
         users = stack.enter_context(Users(port))
         users.more(8)
         yield users
