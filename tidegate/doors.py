@@ -21,6 +21,7 @@ from tidegate.engine.flag_orders import FlagOrders
 from tidegate.engine.foresight import Foresight
 from tidegate.engine.glance import Glance
 from tidegate.engine.orders import Orders
+from tidegate.engine.releases import Releases
 from tidegate.settings import Settings
 from tidegate.supervisor import supervisor
 
@@ -61,10 +62,12 @@ class Doors:
             house.pushed.push(name, value, labels, at=at, service=service, version=version)
 
         orders, glance = self._orders(), Glance(house.store, house.levers, house.watcher, house.unwritten)
+        flags = self._flags(orders, glance)
         return ApiServices(
             orders=orders,
+            releases=self._releases(orders, flags),
             glance=glance,
-            flags=self._flags(orders, glance),
+            flags=flags,
             foresight=Foresight(house.watcher, house.levers, house.settings.tick),
             home=house.settings.home,
             token=_token(house.settings),
@@ -86,9 +89,15 @@ class Doors:
             watcher=house.watcher,
             unwritten=house.unwritten,
             clock=self._clock,
-            salt=lambda: secrets.token_hex(8),
+            salt=_salt,
             poke=house.poked.set,
         )
+
+    def _releases(self, orders: Orders, flags: FlagServices) -> Releases:
+        def outsiders(subject: str) -> int:
+            return flags.agents.sessions.of(subject).count
+
+        return Releases(store=self._house.store, orders=orders, flags=flags.orders, salt=_salt, outsiders=outsiders)
 
     def _flags(self, orders: Orders, glance: Glance) -> FlagServices:
         house, lever = self._house, self._house.levers.flags
@@ -110,6 +119,10 @@ class Doors:
     def _health(self) -> Health:
         pulse = self._beating.pulse
         return Health(self._started, pulse.ticked, [pulse.problem] if pulse.problem else [])
+
+
+def _salt() -> str:
+    return secrets.token_hex(8)
 
 
 def _token(settings: Settings) -> str:

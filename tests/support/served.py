@@ -36,6 +36,7 @@ from tidegate.engine.glance import Glance
 from tidegate.engine.levers import Levers
 from tidegate.engine.loop import Loop
 from tidegate.engine.orders import Orders
+from tidegate.engine.releases import Releases
 from tidegate.engine.traffic import TrafficLever
 from tidegate.engine.unwritten import Unwritten
 from tidegate.engine.view import ComparisonView, Figures
@@ -193,6 +194,13 @@ class House:
         self.flag_orders = FlagOrders(
             store=self.store, orders=self.orders, catalog=catalog, watcher=self.watcher, clock=lambda: self.now
         )
+        self.releases = Releases(
+            store=self.store,
+            orders=self.orders,
+            flags=self.flag_orders,
+            salt=lambda: f"salt-{next(salts)}",
+            outsiders=lambda subject: self.agents.sessions.of(subject).count,
+        )
         self.glance = Glance(self.store, both, self.watcher, unwritten)
         flag_glance = FlagGlance(self.store, self.glance, self.watcher, self.agents, catalog)
         self.flag_services = FlagServices(self.flag_orders, flag_glance, self.agents, self.board)
@@ -202,6 +210,7 @@ class House:
     def services(self) -> ApiServices:
         return ApiServices(
             orders=self.orders,
+            releases=self.releases,
             glance=self.glance,
             flags=self.flag_services,
             foresight=self.foresight,

@@ -34,6 +34,14 @@ class Deployment(TypedDict):
     sentence: str
 
 
+class ReleaseBegun(TypedDict):
+    """`release` is "" when everything is there already; `rollouts` are its parts, `sentences` say what became of each."""
+
+    release: str
+    rollouts: list[RolloutView]
+    sentences: list[str]
+
+
 class FlagsSaid(TypedDict):
     """A flag document, in the format that was asked for."""
 

@@ -7,7 +7,21 @@ from threading import Event
 from anyio import CapacityLimiter
 from fastapi import Depends, FastAPI
 
-from tidegate.api import agents, appconfigdata, environments, events, flags, health, logs, metrics, ofrep, rollouts, schema, stream
+from tidegate.api import (
+    agents,
+    appconfigdata,
+    environments,
+    events,
+    flags,
+    health,
+    logs,
+    metrics,
+    ofrep,
+    releases,
+    rollouts,
+    schema,
+    stream,
+)
 from tidegate.api import services as services_routes
 from tidegate.api.appconfigdata import ConfigurationSessions
 from tidegate.api.in_force import InForce
@@ -18,7 +32,7 @@ from tidegate.api.peer import admitted
 from tidegate.api.problems import add_problems
 from tidegate.api.shared import Shared
 
-NOUNS = (services_routes, rollouts, events, stream, logs, metrics, health, schema, flags, environments, agents, ofrep)
+NOUNS = (services_routes, rollouts, releases, events, stream, logs, metrics, health, schema, flags, environments, agents, ofrep)
 
 
 LOG_THREADS = 10

@@ -8,12 +8,14 @@ from fastapi import Path, Query
 
 NAME = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
 SUBJECT = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?(/[a-z]([a-z0-9-]{0,38}[a-z0-9])?)?$"
+ENVIRONMENT = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?/[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
 VERSION = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,62}$"
 ID = r"^[a-z0-9][A-Za-z0-9._+-]{0,120}$"
 LARGEST_ID = 2**62
 
 ServiceName = Annotated[str, Path(pattern=NAME, description="Name of a service.")]
 RolloutId = Annotated[str, Path(pattern=ID, description="Id of a rollout, as web-3.")]
+ReleaseId = Annotated[str, Path(pattern=ID, description="Id of a release, as checkout-3.")]
 MetricName = Annotated[str, Path(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:.-]{0,126}$", description="Name of a metric.")]
 
 ApplicationName = Annotated[str, Path(pattern=NAME, description="Name of an application.")]

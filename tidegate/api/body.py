@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Depends, Request
 from pydantic import Field, PlainValidator, StringConstraints, WithJsonSchema
 
+from tidegate.api.arguments import ENVIRONMENT
 from tidegate.core.compare_file import parse_percent
 from tidegate.core.document import Document, read
 from tidegate.core.errors import Invalid
@@ -19,6 +20,7 @@ from tidegate.core.service import Name, Service, VersionName
 from tidegate.core.text import MOST_BYTES, read_json, read_yaml
 
 Reason = Annotated[str, StringConstraints(max_length=500)]
+Subject = Annotated[str, StringConstraints(pattern=ENVIRONMENT)]
 
 
 class DeployBody(Document):
@@ -85,6 +87,8 @@ class PromoteBody(Document):
 class RollbackBody(Document):
     to: VersionName | None = None
     """By default the version before."""
+    alone: bool = False
+    """Leave where they are the other parts of the release that brought it."""
     reason: Reason = ""
 
 
@@ -94,6 +98,8 @@ class PushBody(Document):
     value: Annotated[float, Field(allow_inf_nan=False)]
     labels: Annotated[dict[str, str], Field(max_length=20)] = Field(default_factory=dict)
     service: Name | None = None
+    environment: Subject | None = None
+    """Instead of a service, as `shop/prod`; its versions are the numbers of documents."""
     version: VersionName | None = None
     at: Annotated[str, StringConstraints(max_length=40)] | None = None
     """ISO 8601 with its zone; by default now."""

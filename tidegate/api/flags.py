@@ -12,7 +12,9 @@ from tidegate.api.answers import Deployment, FlagsChecked, FlagsEvaluated, Flags
 from tidegate.api.arguments import ApplicationName, DocumentNumber, EnvironmentName, FlagName, InFormat, Limit, OtherNumber
 from tidegate.api.body import PromoteBody, RawBody, ReasonBody, RollbackBody, body_of
 from tidegate.api.door import MOST_FLAGS
+from tidegate.api.environments import as_it_is
 from tidegate.api.flag_body import EvalBody, FlagBody, FlagsDeployBody, FlagsValidateBody, MannerBody, read_document
+from tidegate.api.flag_preview import FlagsPreview, preview_flags
 from tidegate.api.needs import ApiServices, Services
 from tidegate.api.openapi import described
 from tidegate.api.peer import Admitted, trusted
@@ -103,19 +105,23 @@ def show_diff(application: ApplicationName, number: DocumentNumber, services: Se
     return answer(_checked(old, new))
 
 
-@router.post(f"{_E}/validate", **described(FlagsChecked, body=FlagsValidateBody))
+@router.post(f"{_E}/validate", **described(FlagsPreview, body=FlagsValidateBody))
 def validate(
     application: ApplicationName,
     environment: EnvironmentName,
     services: Services,
     body: Annotated[FlagsValidateBody, Depends(body_of(FlagsValidateBody, MOST_FLAGS))],
 ) -> Response:
-    """Checks a document, and says what it would change, and for whom. Changes nothing."""
-    document = read_document(body.content, body.format, application)
-    known = {view.name: view for view in services.flags.glance.environments()}
-    now = known.get(subject_of(application, environment))
-    old = services.flags.orders.document(application, now.document) if now and now.document else FlagDocument(application)
-    return answer(_checked(old, document))
+    """Checks a document, and says what releasing it would change, for whom, and what would look after it. Changes nothing."""
+    orders, subject = services.flags.orders, subject_of(application, environment)
+    if body.number is not None and body.content is None:
+        new = orders.document(application, body.number)
+    else:
+        new = orders.numbered(read_document(body.content, body.format, application))
+    now = as_it_is(services, subject)
+    old = orders.document(application, now.document) if now and now.document else FlagDocument(application)
+    file = orders.file(application, environment)
+    return answer(preview_flags(file=file, old=old, new=new, chosen=body.plan, now=now, foresight=services.foresight))
 
 
 def _checked(old: FlagDocument, new: FlagDocument) -> dict[str, Any]:
@@ -331,12 +337,13 @@ def rollback(
     peer: Admitted,
     body: Annotated[RollbackBody, Depends(body_of(RollbackBody))],
 ) -> Response:
-    """Brings back the document before, or the one that is named, at once."""
+    """Brings back the document before, or the one that is named, at once; with what was released together with it."""
     if body.to is not None and not (body.to.isascii() and body.to.isdigit()):
         raise Invalid(f"{body.to[:40]!r} is not the number of a document.", "Give a number, as 3.", "to")
-    to = None if body.to is None else int(body.to)
     subject = subject_of(application, environment)
-    return _deployed(services, services.flags.orders.rollback(subject, peer.actor, to=to, reason=body.reason))
+    return _deployed(
+        services, services.releases.rollback(subject, peer.actor, to=body.to, reason=body.reason, alone=body.alone)
+    )
 
 
 def _edited(services: ApiServices, subject: str, edit: Edit, body: MannerBody, by: str) -> Response:

@@ -18,6 +18,7 @@ from tidegate.engine.flag_orders import FlagOrders
 from tidegate.engine.foresight import Foresight
 from tidegate.engine.glance import Glance
 from tidegate.engine.orders import Orders
+from tidegate.engine.releases import Releases
 
 
 class LogLine(Protocol):
@@ -65,6 +66,7 @@ class FlagServices:
 @dataclass(frozen=True, slots=True)
 class ApiServices:
     orders: Orders
+    releases: Releases
     glance: Glance
     flags: FlagServices
     foresight: Foresight

@@ -13,13 +13,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tidegate.api import answers, body, flag_body
+from tidegate.api.flag_preview import FlagsPreview
 from tidegate.api.forecast import ForecastAhead
 from tidegate.api.peer import admitted
 from tidegate.api.preview import Preview
+from tidegate.api.release_body import ReleaseBody
 from tidegate.core.environment import Environment
 from tidegate.core.flags.agent_report import ReportFile
 from tidegate.core.service import Service
-from tidegate.engine.view import DocumentView, EnvironmentView, RolloutView, ServiceView
+from tidegate.engine.view import DocumentView, EnvironmentView, ReleaseView, RolloutView, ServiceView
 
 API_VERSION = "1"
 _REF = "#/components/schemas/{model}"
@@ -27,13 +29,13 @@ _DURATION = {"type": "string", "examples": ["1m30s", "500ms"]}
 _BODIES = (
     Service, body.DeployBody, body.ValidateBody, body.ForecastBody, body.ReasonBody, body.PromoteBody, body.RollbackBody,
     body.PushBody, Environment, ReportFile, flag_body.MannerBody, flag_body.FlagsDeployBody, flag_body.FlagsValidateBody,
-    flag_body.FlagBody, flag_body.EvalBody, flag_body.OfrepBody,
+    flag_body.FlagsForecastBody, flag_body.FlagBody, flag_body.EvalBody, flag_body.OfrepBody, ReleaseBody,
 )  # fmt: skip
 _ANSWERS = (
     ServiceView, RolloutView, Preview, ForecastAhead, answers.Said, answers.Problem, answers.Deployment, answers.Happening,
     answers.Explained, answers.ServiceAlarms, answers.Taken, answers.Line, answers.HealthSeen,
     EnvironmentView, DocumentView, answers.FlagsSaid, answers.FlagsChecked, answers.FlagsStale, answers.FlagsEvaluated,
-    answers.OfrepAnswer, answers.OfrepAnswers,
+    answers.OfrepAnswer, answers.OfrepAnswers, FlagsPreview, ReleaseView, answers.ReleaseBegun,
 )  # fmt: skip
 _PROBLEM = {
     "description": "What went wrong, and the mend.",

@@ -80,8 +80,10 @@ def deploy(
 def rollback(
     service: ServiceName, services: Services, peer: Admitted, body: Annotated[RollbackBody, Depends(body_of(RollbackBody))]
 ) -> Response:
-    """Brings back the version before, or the one that is named, at once."""
-    return _deployed(services, services.orders.rollback(service, peer.actor, to=body.to, reason=body.reason))
+    """Brings back the version before, or the one that is named, at once; with what was released together with it."""
+    return _deployed(
+        services, services.releases.rollback(service, peer.actor, to=body.to, reason=body.reason, alone=body.alone)
+    )
 
 
 @router.post("/services/{service}/restart", **described(Said))

@@ -117,6 +117,7 @@ class Rollout:
     guards: tuple[Guard, ...]
     sides: tuple[Side, ...]
     harm: Harm
+    release: Words = ""
     comparison: Comparison | None = None
 
 

@@ -58,7 +58,8 @@ def _title(rollout: Rollout, glyphs: Glyphs) -> Text:
     title = Text.assemble((rollout.service, "bold"), "  ")
     if rollout.baseline:
         title.append(f"{rollout.baseline} {glyphs.arrow} ")
-    return title.append(rollout.candidate, "bold").append(f"  {rollout.id}, {rollout.plan}, by {rollout.by}", "dim")
+    part = f" of release {rollout.release}" if rollout.release else ""
+    return title.append(rollout.candidate, "bold").append(f"  {rollout.id}{part}, {rollout.plan}, by {rollout.by}", "dim")
 
 
 def say_phase(rollout: Rollout) -> str:

@@ -25,6 +25,10 @@ def rollout_ids(incomplete: str) -> list[str]:
     return [id_ for one in _ask("/rollouts") if (id_ := str(one["id"])).startswith(incomplete)]
 
 
+def release_ids(incomplete: str) -> list[str]:
+    return [id_ for one in _ask("/releases") if (id_ := str(one["release"])).startswith(incomplete)]
+
+
 def _ask(path: str) -> list[Any]:
     from tidegate.cli.client import open_client  # noqa: PLC0415
     from tidegate.core.errors import TidegateError  # noqa: PLC0415

@@ -19,6 +19,7 @@ To = Annotated[
     str | None,
     typer.Option("--to", metavar="VERSION", help="By default the version before.", autocompletion=version_names),
 ]
+Alone = Annotated[bool, typer.Option("--alone", help="Leave the other parts of the release that brought it.")]
 ServiceOrAll = Annotated[
     str | None,
     typer.Argument(metavar="SERVICE", help="Service, or environment as shop/prod; or --all.", autocompletion=subject_names),
@@ -67,12 +68,12 @@ def abort(service: ServiceOrAll = None, all_: All = False, reason: Reason = "", 
         shown.line("Nothing was in flight.")
 
 
-def rollback(service: OneSubject, to: To = None, reason: Reason = "", as_json: AsJson = False) -> None:
+def rollback(service: OneSubject, to: To = None, alone: Alone = False, reason: Reason = "", as_json: AsJson = False) -> None:
     """Bring back the version before, at once.
 
-    A rollout in flight goes back.
+    A rollout in flight goes back. What was released together goes back together.
     """
-    body = {"reason": reason} if to is None else {"reason": reason, "to": to}
+    body: dict[str, Any] = {"reason": reason, "alone": alone} | ({} if to is None else {"to": to})
     answered, shown = _post(subject_path(service, "rollback"), body, as_json)
     if shown.json:
         shown.document(answered)

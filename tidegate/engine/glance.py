@@ -9,7 +9,7 @@ from tidegate.core.errors import NotFound
 from tidegate.core.setting import Applied
 from tidegate.core.verdict import TaskHealth
 from tidegate.engine.unwritten import Unwritten
-from tidegate.engine.view import RolloutView, ServiceView, SideView, view_rollout, view_service
+from tidegate.engine.view import ReleaseView, RolloutView, ServiceView, SideView, view_rollout, view_service
 from tidegate.engine.watcher import Watcher
 from tidegate.ports import Event, Held, ServiceRecord, Store, Task
 
@@ -66,6 +66,26 @@ class Glance:
     def history(self, service: str | None = None, limit: int = 50) -> Sequence[RolloutView]:
         """Newest first."""
         return [self._rollout(held) for held in self._store.history(service, limit)]
+
+    def releases(self, limit: int = 50) -> Sequence[ReleaseView]:
+        """Newest first."""
+        return [self.release(name) for name in self._store.releases(limit)]
+
+    def release(self, name: str) -> ReleaseView:
+        """Raises NotFound."""
+        parts = sorted(self._store.parts(name), key=lambda part: part.rollout.follows)
+        if not parts:
+            raise NotFound(f"There is no release {name!r}.", "List them: tidegate releases.")
+        rollouts = tuple(self._rollout(part) for part in parts)
+        latest = min((part.rollout for part in parts), key=lambda rollout: (not rollout.goes_back, rollout.place))
+        return ReleaseView(
+            release=name,
+            phase=latest.phase.value,
+            in_flight=any(rollout.in_flight for rollout in rollouts),
+            created=latest.created,
+            by=latest.by,
+            rollouts=rollouts,
+        )
 
     def _rollout(self, held: Held) -> RolloutView:
         held = self._unwritten.shown(held)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from tidegate.core.environment import is_environment, subject_of
-from tidegate.core.errors import Conflict, NotFound, Refused
+from tidegate.core.errors import Conflict, Invalid, NotFound, Refused
 from tidegate.core.flags.document import FlagDocument
 from tidegate.core.plan import PlanFile
 from tidegate.core.release import as_part
@@ -71,6 +71,7 @@ class Releases:
         reason: str = "",
     ) -> Released:
         """Starts all parts, or none. Raises what a deploy of any of them would."""
+        _must_be_of_different_applications(flags)
         drafted = [self._orders.drafted(one.file, one.version, by, plan=plan, reason=reason) for one in versions]
         drafted += [self._drafted_flags(one, plan, by, reason) for one in flags]
         starts = [one for one in drafted if isinstance(one, Start)]
@@ -180,6 +181,16 @@ def _number(to: str | None) -> int | None:
     if to is None or (to.isascii() and to.isdecimal()):
         return None if to is None else int(to)
     raise NotFound(f"{to} is no number of a flag document.", "List them: tidegate flags history APPLICATION.")
+
+
+def _must_be_of_different_applications(flags: Sequence[FlagsPart]) -> None:
+    names = [one.document.application for one in flags]
+    for name in names:
+        if names.count(name) > 1:
+            raise Invalid(
+                f"The release holds flags of {name} for more than one environment.",
+                "A user sees one of them: release each environment by itself.",
+            )
 
 
 def _must_have_something_to_go_back_to(starts: Sequence[Start]) -> None:

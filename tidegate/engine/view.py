@@ -117,7 +117,20 @@ class RolloutView:
     guards: tuple[GuardSeen, ...]
     sides: tuple[SideView, ...]  # baseline, candidate; empty when it is history
     harm: Harm
+    release: str = ""  # that it is a part of
     comparison: ComparisonView | None = None  # while both sides have users, or had
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseView:
+    """Rollouts that go together. `phase` is that of the part that is least far, or that goes back."""
+
+    release: str
+    phase: str
+    in_flight: bool
+    created: datetime
+    by: str
+    rollouts: tuple[RolloutView, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +267,7 @@ def view_rollout(
         guards=tuple(guards),
         sides=tuple(sides),
         harm=held.harm,
+        release=rollout.release,
         comparison=comparison,
     )
 
