@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from tidegate.api.body import Reason
+from tidegate.api.body import Rate, Reason, Share
 from tidegate.core.document import Document
+from tidegate.core.environment import Environment
 from tidegate.core.errors import Invalid
 from tidegate.core.flags.appconfig import read_appconfig
 from tidegate.core.flags.document import FlagDocument
@@ -45,8 +46,23 @@ class FlagsDeployBody(MannerBody):
 
 
 class FlagsValidateBody(Document):
-    content: Any
+    """Give `content`, or the `number` of a document that there is already."""
+
+    content: Any = None
     format: Format = "tidegate"
+    number: Number | None = None
+    plan: PlanFile | None = None
+    """Instead of the environment's plan."""
+
+
+class FlagsForecastBody(Document):
+    file: Environment | None = None
+    """The environment file; by default the one that was taken over."""
+    plan: PlanFile | None = None
+    traffic: Rate | None = None
+    """Requests a second, as `30/s`; by default what the agents report now."""
+    errors: Share | None = None
+    """The share of them that fails anyway, as `0.1%`; by default what the last day knows."""
 
 
 class FlagBody(MannerBody):

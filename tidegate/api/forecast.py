@@ -6,15 +6,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from tidegate.api.body import ForecastBody
+from tidegate.api.flag_body import FlagsForecastBody
+from tidegate.api.flag_preview import flag_guards
 from tidegate.api.preview import GuardAhead, as_it_is, guards_ahead
+from tidegate.core.environment import Environment, Released
 from tidegate.core.errors import Refused
 from tidegate.core.exposure import say_share
 from tidegate.core.forecast import StepForecast
 from tidegate.core.forecast_harm import HarmForecast, Traffic
-from tidegate.core.plan import Step
-from tidegate.core.service import Service, check_plan
+from tidegate.core.plan import Plan, PlanFile, Step
+from tidegate.core.service import check_plan
 from tidegate.engine.foresight import Foresight, Known
 from tidegate.engine.glance import Glance
+from tidegate.engine.view import EnvironmentView
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +79,43 @@ class ForecastAhead:
 
 def forecast(body: ForecastBody, glance: Glance, foresight: Foresight) -> ForecastAhead:
     """Raises Refused where the traffic is neither known nor given."""
-    file, chosen = body.file, body.plan or body.file.plan
-    check_plan(chosen, file.compare)
-    plan, known = chosen.resolve(), foresight.known(file.service)
-    now = as_it_is(file, glance)
-    traffic = _traffic(body, known, runs=now is not None and bool(now.stable))
+    file = body.file
+    plan, known, now = _plan(file, body.plan), foresight.known(file.service), as_it_is(file, glance)
+    runs = now is not None and bool(now.stable)
+    why = "nobody asked for anything in the last seconds" if runs else "no version of it runs here"
+    traffic = _traffic(file, body, known, why)
+    return _forecast(file, plan, foresight, known, traffic, first=not runs, guards=guards_ahead(file, plan, now, known))
+
+
+def forecast_flags(
+    file: Environment, body: FlagsForecastBody, now: EnvironmentView | None, foresight: Foresight
+) -> ForecastAhead:
+    """The same of an environment, from the requests that its agents report."""
+    plan, known = _plan(file, body.plan), foresight.known(file.subject)
+    traffic = _traffic(file, body, known, "no agent reports how requests end (docs/agent.md says how one does)")
+    first, guards = now is None or now.document is None, flag_guards(file, plan, now, known)
+    return _forecast(file, plan, foresight, known, traffic, first=first, guards=guards)
+
+
+def _plan(file: Released, chosen: PlanFile | None) -> Plan:
+    check_plan(chosen or file.plan, file.compare)
+    return (chosen or file.plan).resolve()
+
+
+def _forecast(
+    file: Released,
+    plan: Plan,
+    foresight: Foresight,
+    known: Known,
+    traffic: TrafficAhead,
+    *,
+    first: bool,
+    guards: tuple[GuardAhead, ...],
+) -> ForecastAhead:
     seen = foresight.forecast(file, plan, Traffic(traffic.per_second, traffic.error_rate, known.phi))
     return ForecastAhead(
-        service=file.service,
-        first=now is None or not now.stable,
+        service=file.subject,
+        first=first,
         plan=plan.said,
         compares=file.compare.said,
         traffic=traffic,
@@ -91,15 +123,14 @@ def forecast(body: ForecastBody, glance: Glance, foresight: Foresight) -> Foreca
         harms=tuple(_harm(harm) for harm in seen.harms),
         duration=_span(seen.seconds),
         warnings=(*_unguarded(file), *seen.warnings),
-        guards=guards_ahead(file, plan, now, known),
+        guards=guards,
     )
 
 
-def _traffic(body: ForecastBody, known: Known, *, runs: bool) -> TrafficAhead:
+def _traffic(file: Released, body: ForecastBody | FlagsForecastBody, known: Known, unknown: str) -> TrafficAhead:
     rate, rate_from = (known.rate, known.rate_from) if body.traffic is None else (body.traffic, "given")
     if rate is None:
-        what = "nobody asked for anything in the last seconds" if runs else "no version of it runs here"
-        raise Refused(f"The traffic of {body.file.service} is not known: {what}.", "Say it: --traffic 30/s.")
+        raise Refused(f"The traffic of {file.subject} is not known: {unknown}.", "Say it: --traffic 30/s.")
     errors, errors_from = (known.errors, known.errors_from or "usual") if body.errors is None else (body.errors, "given")
     return TrafficAhead(rate, rate_from, errors, errors_from, known.phi)
 
@@ -130,12 +161,13 @@ def _span(seconds: float) -> timedelta:
     return timedelta(seconds=round(seconds, 1 if seconds < 10 else 0))
 
 
-def _unguarded(file: Service) -> tuple[str, ...]:
-    """Why no comparison takes a version back that fails."""
+def _unguarded(file: Released) -> tuple[str, ...]:
+    """Why no comparison takes back what fails."""
+    thing, left = ("change", "alarms") if isinstance(file, Environment) else ("version", "alarms and failing tasks")
     if not file.compare.is_on:
-        return ("Nothing is compared (compare: off): only alarms and failing tasks take a bad version back.",)
+        return (f"Nothing is compared (compare: off): only {left} take a bad {thing} back.",)
     if not file.compare.rollback:
-        return ("The comparison only shows (rollback: false): only alarms and failing tasks take a bad version back.",)
+        return (f"The comparison only shows (rollback: false): only {left} take a bad {thing} back.",)
     if file.compare.errors is None:
-        return ("Errors are not compared: a version that fails is found by alarms and failing tasks only.",)
+        return (f"Errors are not compared: a {thing} that fails is found by {left} only.",)
     return ()

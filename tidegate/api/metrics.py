@@ -46,7 +46,8 @@ def push(metric: MetricName, services: Services, raw: RawBody) -> Response:
     now = services.clock()
     values = [(body, _time(body, now)) for body in _values(raw.read("the request"))]
     for body, at in values:
-        services.push(metric, body.value, labels=body.labels, service=body.service or "", version=body.version or "", at=at)
+        of = body.service or body.environment or ""
+        services.push(metric, body.value, labels=body.labels, service=of, version=body.version or "", at=at)
     return answer({"taken": len(values)})
 
 
@@ -54,7 +55,10 @@ def _values(content: Any) -> list[PushBody]:
     given = content if isinstance(content, list) else [content]
     if len(given) > MOST_VALUES:
         raise Invalid(f"The request has {len(given):,} values.", f"Send at most {MOST_VALUES:,} at once.")
-    return [read(PushBody, value, "the request") for value in given]
+    bodies = [read(PushBody, value, "the request") for value in given]
+    if any(body.service and body.environment for body in bodies):
+        raise Invalid("A value is of a service, or of an environment.", "Name one of both.", "environment")
+    return bodies
 
 
 def _time(body: PushBody, now: datetime) -> datetime:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from tidegate.api.body import ValidateBody
+from tidegate.core.environment import Released
 from tidegate.core.errors import NotFound
 from tidegate.core.exposure import FULL
 from tidegate.core.plan import IfFiring, Plan
 from tidegate.core.service import Service
+from tidegate.core.verdict import GuardSeen
 from tidegate.engine.comparing import NAME
 from tidegate.engine.foresight import Foresight, Known
 from tidegate.engine.glance import Glance
@@ -66,12 +69,16 @@ def preview(body: ValidateBody, glance: Glance, foresight: Foresight) -> Preview
         plan=plan.said,
         steps=tuple(view_step(step) for step in plan.steps),
         duration=plan.duration,
-        shortest=sum((step.expected for step in plan.steps), timedelta(0)),
+        shortest=shortest(plan),
         deadline=plan.deadline,
         guards=guards_ahead(file, plan, now, foresight.known(file.service)),
         in_flight=running.id if running else "",
         warnings=tuple(foresight.warnings(file, plan)) if now and now.stable else (),
     )
+
+
+def shortest(plan: Plan) -> timedelta:
+    return sum((step.expected for step in plan.steps), timedelta(0))
 
 
 def as_it_is(file: Service, glance: Glance) -> ServiceView | None:
@@ -83,12 +90,12 @@ def as_it_is(file: Service, glance: Glance) -> ServiceView | None:
 
 def guards_ahead(file: Service, plan: Plan, now: ServiceView | None, known: Known) -> tuple[GuardAhead, ...]:
     """Everything that may roll back, or is shown. A first version has nothing to be compared with."""
-    compared = [_comparison(file, plan, known)] if file.compare.is_on and now and now.stable else []
-    return (GATE, *_alarms(file, now, plan.if_firing), *compared)
+    compared = [compared_ahead(file, plan, known)] if file.compare.is_on and now and now.stable else []
+    return (GATE, *alarms_ahead(file, now.alarms if now else (), plan.if_firing), *compared)
 
 
-def _comparison(file: Service, plan: Plan, known: Known) -> GuardAhead:
-    armed, why = "yes", f"the last day of this service is {'known' if known.a_day else 'not known yet'}"
+def compared_ahead(file: Released, plan: Plan, known: Known) -> GuardAhead:
+    armed, why = "yes", f"the last day of this {_kind(file)} is {'known' if known.a_day else 'not known yet'}"
     if plan.steps[0].exposure == FULL and known.a_day:
         why = "everybody is let in at once: only the last day is left to compare with"
     elif plan.steps[0].exposure == FULL:
@@ -96,8 +103,12 @@ def _comparison(file: Service, plan: Plan, known: Known) -> GuardAhead:
     return GuardAhead(NAME, file.compare.said, file.compare.rollback, armed, why=why)
 
 
-def _alarms(file: Service, now: ServiceView | None, if_firing: IfFiring) -> list[GuardAhead]:
-    seen = {alarm.name: alarm for alarm in now.alarms} if now else {}
+def _kind(file: Released) -> str:
+    return "service" if isinstance(file, Service) else "environment"
+
+
+def alarms_ahead(file: Released, now: Sequence[GuardSeen], if_firing: IfFiring) -> list[GuardAhead]:
+    seen = {alarm.name: alarm for alarm in now}
     ahead = []
     for alarm in file.alarms:
         guard = seen.get(alarm.name)

@@ -92,6 +92,10 @@ class FlagOrders:
             raise NotFound(f"{application} has no flag document {number}.", f"List them: tidegate flags history {application}.")
         return found
 
+    def numbered(self, document: FlagDocument) -> FlagDocument:
+        """With the number that it would get. Nothing is written."""
+        return document.numbered(self._numbered(document, Manner(""))[0])
+
     def deploy(self, application: str, environment: str, document: FlagDocument, manner: Manner) -> Deployed:
         """Starts to release this content. The same content keeps its number."""
         return self._orders.begin_one(self.drafted(application, environment, document, manner))
@@ -102,7 +106,7 @@ class FlagOrders:
             raise Invalid(
                 f"The document is of {document.application}, the path names {application}.", "Name one.", "application"
             )
-        file = self._file(application, environment)
+        file = self.file(application, environment)
         held = self._orders.going(file.subject)  # before the record: what ends meanwhile has changed the record
         record = self._store.environment(file.subject)
         self._check_base(file.subject, record, manner)
@@ -115,7 +119,7 @@ class FlagOrders:
 
     def drafted_number(self, application: str, environment: str, number: int, manner: Manner) -> Start | Deployed:
         """As `drafted`."""
-        file = self._file(application, environment)
+        file = self.file(application, environment)
         held = self._orders.going(file.subject)
         record = self._store.environment(file.subject)
         self._check_base(file.subject, record, manner)
@@ -208,7 +212,8 @@ class FlagOrders:
         told = [Told("dropped", file.subject, after.decision.why, after.id, manner.by)]
         return Change(held, after, held.harm, told=told, letters=write_letters("rolled_back", after, held.harm, file.on))
 
-    def _file(self, application: str, environment: str) -> Environment:
+    def file(self, application: str, environment: str) -> Environment:
+        """As it is configured, or as it is by default."""
         file = Environment(application=application, environment=environment)
         record = self._store.environment(file.subject)
         return record.file if record is not None else file
