@@ -8,7 +8,9 @@ import pytest
 
 from tests.cli.conftest import Run, going
 from tests.support.served import House
+from tidegate.core.duration import parse_duration
 from tidegate.core.rollout import Phase
+from tidegate.engine.sessions import Poll
 
 FLAGS = """\
 application: shop
@@ -64,6 +66,26 @@ def test_flags_are_listed_shown_and_told_of(shop: House, run: Run) -> None:
     assert "shop/prod" in run("status").out
     assert "shop-prod-1" in run("status", "shop/prod").out
     assert "shop-prod-1" in run("history", "shop/prod").out
+
+
+def test_sessions_of_clients_without_an_agent_are_told_of(shop: House, run: Run) -> None:
+    assert "without an agent" not in run("flags", "list").out + run("status", "shop/prod").out
+    sessions = shop.agents.sessions
+    for name, interval in (("one", "1m"), ("two", "30m")):
+        sessions.take(Poll(name, "shop/prod", 0, sessions.take_number(), sessions.life, parse_duration(interval)))
+        expected = (
+            "1 session polls without an agent, and may be 1m late." if name == "one" else "2 sessions poll without an agent"
+        )
+        assert expected in run("flags", "list").out
+        assert expected in run("status", "shop/prod").out
+    assert run("status", "shop/prod", "--json").json["sessions"] == {"count": 2, "lag": "30m"}
+    assert "may be 30m late" in run("flags", "list").out
+
+
+def test_a_flag_whose_value_is_a_mapping_is_listed_with_it(shop: House, run: Run) -> None:
+    with going(shop):
+        assert run("flags", "set", "features", '{"value": {"b": {"default": true}, "a": 1}}', "--now", "--plain").code == 0
+    assert '{"b": {"default": true}, "a": 1}' in run("flags", "list").out
 
 
 def test_a_flag_is_turned_on_by_the_plan_and_off_at_once(shop: House, run: Run) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -43,6 +44,14 @@ def all_agents(agents: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
+def say_sessions(environment: Mapping[str, Any]) -> str:
+    """Of clients without an agent, for which no rollout waits; nothing when there are none."""
+    count, lag = environment["sessions"]["count"], environment["sessions"]["lag"]
+    if not count:
+        return ""
+    return f"{count:,} {'session polls' if count == 1 else 'sessions poll'} without an agent, and may be {lag} late."
+
+
 def all_flags(flags: Mapping[str, Any]) -> Table:
     table = plain_table("flag", "answer", "owner")
     for name, content in flags.items():
@@ -54,6 +63,8 @@ def all_flags(flags: Mapping[str, Any]) -> Table:
 def _answer(content: Any) -> str:
     if not isinstance(content, dict):
         return str(content)
+    if isinstance(content.get("value"), dict):
+        return json.dumps(content["value"], ensure_ascii=False)
     if content.get("enabled") is False:
         return "not enabled"
     if "when" in content:

@@ -46,18 +46,21 @@ def add_to(app: typer.Typer) -> None:
 def list_(environment: Environment = "", as_json: AsJson = False) -> None:
     """List the flags in force."""
     from tidegate.cli.client import open_client  # noqa: PLC0415
-    from tidegate.cli.flag_views import all_flags  # noqa: PLC0415
+    from tidegate.cli.flag_views import all_flags, say_sessions  # noqa: PLC0415
     from tidegate.cli.screen import screen  # noqa: PLC0415
 
     shown = screen(as_json=as_json)
     with open_client() as client:
         subject = chosen(client, environment)
         content = client.get(subject_path(subject, "flags"))
+        sessions = "" if as_json else say_sessions(client.get(subject_path(subject)))
     if as_json:
         shown.document(content)
         return
     shown.line(f"{subject}, document {content['number']}")
     shown.say(all_flags(content["content"]["flags"]))
+    if sessions:
+        shown.line(sessions)
 
 
 @group.command()

@@ -84,13 +84,16 @@ def _list_environments(shown: Screen) -> None:
 
 def _tell_environment(shown: Screen, content: Any) -> None:
     from tidegate.cli.answers import Rollout, read_as  # noqa: PLC0415
-    from tidegate.cli.flag_views import all_agents, all_environments  # noqa: PLC0415
+    from tidegate.cli.flag_views import all_agents, all_environments, say_sessions  # noqa: PLC0415
     from tidegate.cli.history_views import all_rollouts  # noqa: PLC0415
 
     shown.say(all_environments([content]))
     if content["agents"]:
         shown.say()
         shown.say(all_agents(content["agents"]))
+    if sessions := say_sessions(content):
+        shown.say()
+        shown.line(sessions)
     if content["rollout"] is not None:
         shown.say()
         shown.say(all_rollouts([read_as(Rollout, content["rollout"])], shown.glyphs))
