@@ -76,7 +76,13 @@ def build(settings: Settings) -> House:
     lever = TrafficLever(runtime, router, catalog.known)
     poked = threading.Event()
     agents = Agents(poked.set)
-    flags = FlagLever(document=catalog.document, reserve=store.reserve_serials, agents=agents, board=FlagBoard())
+    flags = FlagLever(
+        document=catalog.document,
+        reserve=store.reserve_serials,
+        agents=agents,
+        board=FlagBoard(),
+        elsewhere=None if store.alone else lambda subject: any(one.rollout.in_flight for one in store.history(subject, 1)),
+    )
     levers = Levers(lever, flags)
     pushed = PushedMetrics()
     gauges = Gauges(pushed=pushed, tasks=lever.tasks, version=catalog.known, clock=clock)

@@ -105,6 +105,13 @@ class Agents:
             agents = list(known.agents.values()) if known else []
             return [replace(agent, silent=self._time - agent.heard) for agent in agents]
 
+    def furthest(self, subject: str, origin: str) -> int:
+        """The largest serial of this count that an agent has."""
+        with self._lock:
+            known = self._subjects.get(subject)
+            reports = [agent.report for agent in known.agents.values()] if known else []
+        return max((report.serial for report in reports if report.origin == origin), default=0)
+
     def reading(self, subject: str) -> ServiceReading:
         """What all agents have counted together, since we count."""
         with self._lock:
