@@ -16,10 +16,11 @@ from openfeature.exception import ErrorCode
 
 from tests.agent.conftest import Started
 from tests.support.agent_server import served
-from tests.support.control_plane import NEW, ControlPlane, moving, plain, until
+from tests.support.control_plane import NEW, OLD, ControlPlane, moving, plain, until
 from tidegate.agent import Agent
 from tidegate.core.exposure import bucket
 
+PAYS = {"conditions": [{"action": "EQUALS", "key": "tier", "value": "gold"}]}
 PATH = "/applications/shop/environments/prod/configurations/flags"
 
 
@@ -73,6 +74,55 @@ def test_context_comes_in_many_headers_or_in_one_and_texts_are_read_as_what_they
     client: httpx2.Client, headers: list[tuple[str, str]]
 ) -> None:
     assert client.get(f"{PATH}?flag=theme", headers=headers).json()["_variant"] == "dark"
+
+
+FEATURES = {"premium": {"default": False, "rules": {"z": PAYS | {"when_match": True}, "a": PAYS | {"when_match": False}}}}
+
+
+def test_a_profile_that_is_named_like_a_flag_with_a_mapping_is_that_mapping_alone(
+    plane: ControlPlane, agent: Agent, client: httpx2.Client
+) -> None:
+    flags = {
+        **OLD["flags"],
+        "features": {"value": FEATURES, "off": {"premium": {"default": True}}},
+        "by-plan": {"variants": {"pro": {"value": {"n": 1}, "when": 'plan == "pro"'}, "other": {"value": {"n": 2}}}},
+        "off": {"value": {"n": 1}, "enabled": False},
+    }
+    plane.show(plain(2, 4, {"application": "shop", "flags": flags}))
+    until(lambda: agent.standing.serial == 2)
+
+    def got(profile: str, **headers: str) -> httpx2.Response:
+        return client.get(f"{PATH.removesuffix('/flags')}/{profile}", headers=headers)
+
+    assert got("features").text == json.dumps(FEATURES, separators=(",", ":"))  # also in the same order
+    assert got("features").headers["Configuration-Version"] == "4"
+    assert [got("by-plan", Context=f"plan={plan}").json()["n"] for plan in ("pro", "free")] == [1, 2]
+    assert got("off").json() == {}
+    whole = got("flags").json()
+    assert set(whole) == set(flags)
+    for profile in ("search", "checkout", "banner"):  # named like a flag, and no mapping
+        assert got(profile).json() == whole
+    assert client.get(f"{PATH.removesuffix('/flags')}/features?flag=checkout").json() == {"enabled": False}
+    assert agent.counted["flags"]["features"] == {"default": 2 + 4}  # alone, and with all others
+
+
+def test_powertools_asks_the_agent_as_it_asks_amazon_s_extension(plane: ControlPlane, agent: Agent) -> None:
+    from aws_lambda_powertools.utilities.feature_flags import AppConfigExtensionStore, FeatureFlags
+    from aws_lambda_powertools.utilities.parameters import AppConfigExtensionProvider
+
+    plane.show(plain(2, 4, {"application": "shop", "flags": {**OLD["flags"], "features": {"value": FEATURES}}}))
+    until(lambda: agent.standing.serial == 2)
+    with served(agent) as address, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_APPCONFIG_EXTENSION_HTTP_PORT", address.rpartition(":")[2])
+        flags = FeatureFlags(store=AppConfigExtensionStore(environment="prod", application="shop", name="features"))
+        assert flags.evaluate(name="premium", context={"tier": "gold"}, default=False) is True  # the first rule wins
+        assert flags.evaluate(name="premium", context={"tier": "free"}, default=True) is False
+        provider = AppConfigExtensionProvider(environment="prod", application="shop")
+        assert set(provider.get("any-name", transform="json")) == {*OLD["flags"], "features"}
+        assert provider.get("any-name", transform="json", force_fetch=True, flag=["checkout", "banner"]) == {
+            "checkout": {"enabled": False},
+            "banner": {"enabled": True, "value": "Summer sale"},
+        }
 
 
 def test_letters_beyond_ascii_come_through(plane: ControlPlane, client: httpx2.Client, agent: Agent) -> None:
