@@ -99,11 +99,12 @@ def test_a_profile_that_is_named_like_a_flag_with_a_mapping_is_that_mapping_alon
     assert [got("by-plan", Context=f"plan={plan}").json()["n"] for plan in ("pro", "free")] == [1, 2]
     assert got("off").json() == {}
     whole = got("flags").json()
+    assert got("a%2Fb c%3F").json() == whole
     assert set(whole) == set(flags)
     for profile in ("search", "checkout", "banner"):  # named like a flag, and no mapping
         assert got(profile).json() == whole
     assert client.get(f"{PATH.removesuffix('/flags')}/features?flag=checkout").json() == {"enabled": False}
-    assert agent.counted["flags"]["features"] == {"default": 2 + 4}  # alone, and with all others
+    assert agent.counted["flags"]["features"] == {"default": 2 + 5}  # alone, and with all others
 
 
 def test_powertools_asks_the_agent_as_it_asks_amazon_s_extension(plane: ControlPlane, agent: Agent) -> None:

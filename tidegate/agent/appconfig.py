@@ -30,7 +30,7 @@ RawHeaders = Iterable[tuple[bytes, bytes]]
 
 
 def retrieve(agent: Agent, path: str, query: bytes, headers: RawHeaders) -> Answer:
-    parts = path.split("/")
+    parts = path.split("/", 6)  # a profile may have slashes of its own
     if len(parts) != 7 or parts[3] != "environments" or parts[5] != "configurations" or not parts[6]:
         return refuse(404, f"There is nothing at {path[:200]}.", "Ask /applications/A/environments/E/configurations/P.")
     if parts[2] != agent.application or parts[4] != agent.environment:
