@@ -22,6 +22,7 @@ LATELY = timedelta(minutes=15)
 """A session that has polled within this time, or within two of its own intervals, is there."""
 FORGOTTEN = timedelta(hours=24)
 """As long as a token lives."""
+_LATELY = LATELY.total_seconds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ class _Seen:
     turn: int
     number: int
     """Of the token that was given then."""
-    interval: timedelta
+    interval: float
+    """Seconds, as all that is compared here: there are many."""
     call: str
     heard: float
 
@@ -66,7 +68,6 @@ class Sessions:
         self.life = life
         self._most = most
         self._monotonic = monotonic
-        self._began = monotonic()
         self._seen: OrderedDict[str, _Seen] = OrderedDict()  # who has polled last stands last
         self._number = 0
         self._spent = 0
@@ -86,7 +87,9 @@ class Sessions:
             if self._is_spent(poll, known):
                 return None
             self._number += 1
-            self._seen[poll.session] = _Seen(poll.subject, poll.turn, self._number, poll.interval, poll.call, self._monotonic())
+            self._seen[poll.session] = _Seen(
+                poll.subject, poll.turn, self._number, poll.interval.total_seconds(), poll.call, self._monotonic()
+            )
             self._seen.move_to_end(poll.session)
             self._forget()
             return self._number
@@ -110,13 +113,8 @@ class Sessions:
         with self._lock:
             now, seen = self._monotonic(), list(self._seen.values())
         there = [one.interval for one in seen if one.subject == subject and _is_there(one, now)]
-        return SessionsSeen(len(there), max(there, default=timedelta(0)))
-
-    @property
-    def watched(self) -> timedelta:
-        """For how long anybody could be seen here: of sessions that polled before, nothing is known."""
-        return timedelta(seconds=self._monotonic() - self._began)
+        return SessionsSeen(len(there), timedelta(seconds=max(there, default=0)))
 
 
 def _is_there(one: _Seen, now: float) -> bool:
-    return timedelta(seconds=now - one.heard) <= max(LATELY, 2 * one.interval)
+    return now - one.heard <= max(_LATELY, 2 * one.interval)
