@@ -9,8 +9,10 @@ import pytest
 from tests.cli.conftest import Run, going
 from tests.support.served import House
 from tidegate.core.duration import parse_duration
+from tidegate.core.flags.agent_report import read_report
 from tidegate.core.rollout import Phase
 from tidegate.engine.sessions import Poll
+from tidegate.engine.view import Figures
 
 FLAGS = """\
 application: shop
@@ -150,3 +152,87 @@ def test_it_must_be_clear_which_environment_is_meant(served: House, run: Run, fi
     ran = run("flags", "list")
     assert ran.code == 2
     assert "-e shop/prod or -e shop/stage" in ran.err
+
+
+def test_before_a_change_it_is_said_what_it_does_and_what_looks_after_it(shop: House, run: Run) -> None:
+    reported(shop)
+    with going(shop):
+        out = run("flags", "on", "checkout", "--plain", "--plan", "linear 50% every 2s bake 2s").out
+    said, _, begun = out.partition("shop-prod-2:")
+    assert "shop/prod  document 1 → 2" in said
+    assert "flag checkout (changed)" in said
+    assert "plan     50% 2s › 100%" in said
+    assert "comparison: errors up to 1.25x + 0.1pp" in said
+    assert "stop it  tidegate abort shop/prod" in said
+    assert begun
+
+
+def reported(house: House) -> None:
+    """An agent is there, and tells how requests end."""
+    house.agents.report("shop/prod", read_report({"agent": "a:1:x", "epoch": "e", "serial": 1, "origin": "o"}))
+    house.watcher.sides["baseline"] = Figures(requests=300, failed=3, per_second=30.0, error_rate=0.01)
+
+
+def test_a_change_that_nobody_looks_after_is_said_to_be_one(shop: House, run: Run) -> None:
+    out = run("flags", "on", "checkout", "--detach").out
+    assert "No agent follows these flags now" in out
+    run("abort", "shop/prod")
+    shop.until(lambda: shop.store.history("shop/prod", 1)[0].rollout.settled)
+    shop.agents.report("shop/prod", read_report({"agent": "a:1:x", "epoch": "e", "serial": 1, "origin": "o"}))
+    out = run("flags", "on", "checkout", "--detach").out
+    assert "Nothing is compared, for no agent reports how requests end." in out
+    assert "not armed: no agent reports how requests end" in " ".join(out.split())
+
+
+def test_what_was_said_is_released_and_no_change_of_it(shop: House, run: Run) -> None:
+    ran = run("flags", "on", "checkout", "--base", "7", "--detach")
+    assert (ran.code, "this was made from 7" in ran.err) == (2, True)
+    assert len(shop.store.history("shop/prod", 5)) == 1
+
+
+def test_flags_and_segments_are_removed_while_nobody_needs_them(shop: House, run: Run) -> None:
+    run("flags", "set", "checkout", "{when: in segment staff}", "--now", "--detach")
+    shop.until(lambda: shop.store.history("shop/prod", 1)[0].rollout.settled)
+    ran = run("segments", "remove", "staff", "--detach")
+    assert (ran.code, "staff" in ran.err) == (2, True)
+    run("flags", "remove", "checkout", "--now", "--detach")
+    shop.until(lambda: shop.store.history("shop/prod", 1)[0].rollout.settled)
+    out = run("segments", "remove", "staff", "--detach").out
+    assert "segment staff (removed)" in out
+    shop.until(lambda: shop.store.history("shop/prod", 1)[0].rollout.settled)
+    assert list(run("flags", "show", "--json").json["flags"]) == ["theme"]
+    assert "no flag 'checkout'" in run("flags", "remove", "checkout").err
+
+
+def test_an_environment_is_removed_as_a_service_is(shop: House, run: Run) -> None:
+    run("flags", "on", "checkout", "--detach", "--plan", "linear 10% every 1h")
+    ran = run("remove", "shop/prod")
+    assert (ran.code, "Stop it first: tidegate abort shop/prod." in ran.err) == (2, True)
+    run("abort", "shop/prod")
+    shop.until(lambda: shop.store.history("shop/prod", 1)[0].rollout.settled)
+    assert run("remove", "shop/prod", "--reason", "moved").out.startswith("shop/prod is removed.")
+    shop.tick()
+    assert shop.board.get("shop/prod") is None
+    assert "no environment 'shop/prod'" in run("remove", "shop/prod").err
+    assert "shop-prod-2" in run("history", "shop/prod").out
+
+
+def test_a_forecast_of_an_environment_is_made_of_what_agents_report(shop: House, run: Run, tmp_path: Path) -> None:
+    ran = run("forecast", "-e", "prod")
+    assert (ran.code, "no agent reports how requests end" in ran.err) == (2, True)
+    reported(shop)
+    out = run("forecast", "-e", "prod", "--plan", "linear 25% every 1m").out
+    assert "shop/prod  linear 25% every 1m  at 30 requests a second now" in out
+    assert "a change that fails" in out
+    (tmp_path / "stage.yaml").write_text("application: shop\nenvironment: stage\nplan: canary 10% hold 5m\n")
+    asked = run("forecast", "-f", str(tmp_path / "stage.yaml"), "--traffic", "100/s", "--json").json
+    assert (asked["service"], asked["first"], asked["traffic"]["per_second"]) == ("shop/stage", True, 100)
+    assert run("forecast").err.startswith("Of what?")
+
+
+def test_values_are_pushed_for_an_environment(shop: House, run: Run) -> None:
+    assert run("push", "sales", "3", "--environment", "shop/prod", "--version", "2").out == "sales is 3.\n"
+    assert shop.pushed[0][:2] == ("sales", 3.0)
+    assert (shop.pushed[0][2]["service"], shop.pushed[0][2]["version"]) == ("shop/prod", "2")
+    assert "a service, or of an environment" in run("push", "sales", "3", "-e", "shop/prod", "--service", "web").err
+    assert run("push", "sales", "3", "-e", "prod").code == 2

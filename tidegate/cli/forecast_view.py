@@ -22,11 +22,21 @@ SURELY = 0.999
 def outlook(ahead: Forecast, glyphs: Glyphs) -> Group:
     parts: list[RenderableType] = [Text.assemble((ahead.service, "bold"), f"  {ahead.plan}  ", (_traffic(ahead), "dim"))]
     if ahead.first:
-        parts.append(Text("Its first version serves everybody at once. This is of the versions after it.", "dim"))
+        parts.append(Text(_of_the_first(ahead), "dim"))
     parts += [Text(), _steps(ahead, glyphs), Text(), _harms(ahead), Text(), _takes(ahead)]
     if ahead.warnings:
         parts += [Text(), _warnings(ahead)]
     return Group(*parts, Text(), _guards(ahead))
+
+
+def _of_the_first(ahead: Forecast) -> str:
+    if _is_of_flags(ahead):
+        return "Its first document is in force for everybody at once. This is of the changes after it."
+    return "Its first version serves everybody at once. This is of the versions after it."
+
+
+def _is_of_flags(ahead: Forecast) -> bool:
+    return "/" in ahead.service
 
 
 _FROM = {"now": " now", "day": " on average of the last day"}
@@ -96,7 +106,8 @@ def _shown(steps: tuple[StepAhead, ...]) -> list[StepAhead | None]:
 
 
 def _harms(ahead: Forecast) -> Table:
-    table = plain_table("a version that fails", ">is found", ">after", ">fails about", ">95% below")
+    thing = "change" if _is_of_flags(ahead) else "version"
+    table = plain_table(f"a {thing} that fails", ">is found", ">after", ">fails about", ">95% below")
     for harm in ahead.harms:
         table.add_row(_failing(harm.fault), *_ending(harm))
     return table
@@ -130,7 +141,8 @@ def _count(requests: float) -> str:
 def _takes(ahead: Forecast) -> Text:
     gates = sum(bool(step.gate) for step in ahead.steps)
     waits = f", and waits for a person {'once' if gates == 1 else f'{gates} times'}" if gates else ""
-    return Text.assemble("A good version takes ", (span(ahead.duration), "bold"), f"{waits}.")
+    thing = "change" if _is_of_flags(ahead) else "version"
+    return Text.assemble(f"A good {thing} takes ", (span(ahead.duration), "bold"), f"{waits}.")
 
 
 def _warnings(ahead: Forecast) -> Table:

@@ -7,11 +7,24 @@ from typing import Annotated
 
 import typer
 
+from tidegate.cli.completion import environment_names
 from tidegate.cli.options import AsJson, MaybeSubject
 
 Label = Annotated[list[str] | None, typer.Option("--label", "-l", metavar="NAME=VALUE", help="A label; may be repeated.")]
 OfService = Annotated[str | None, typer.Option("--service", metavar="SERVICE", help="Of which service it is.")]
-OfVersion = Annotated[str | None, typer.Option("--version", metavar="VERSION", help="Of which version it is.")]
+OfVersion = Annotated[str | None, typer.Option("--version", metavar="VERSION", help="Of which version it is, or document.")]
+
+
+OfEnvironment = Annotated[
+    str | None,
+    typer.Option(
+        "--environment",
+        "-e",
+        metavar="APPLICATION/ENVIRONMENT",
+        help="Of which environment it is, instead of a service.",
+        autocompletion=environment_names,
+    ),
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -38,7 +51,7 @@ def alarms(service: MaybeSubject = None, as_json: AsJson = False) -> None:
     if table.row_count:
         shown.say(table)
     else:
-        shown.line("No alarm yet. Write some into the service file, under alarms.")
+        shown.line("No alarm yet. Write some into the service file or environment file, under alarms.")
 
 
 def push(
@@ -49,6 +62,7 @@ def push(
     value: Annotated[float, typer.Argument(metavar="VALUE", help="Its value now.", show_default=False)],
     label: Label = None,
     service: OfService = None,
+    environment: OfEnvironment = None,
     version: OfVersion = None,
     as_json: AsJson = False,
 ) -> None:
@@ -65,7 +79,7 @@ def push(
         if not equals or not key:
             raise Invalid(f"The label {one!r} has no value.", "Write it as NAME=VALUE.", "label")
         labels[key] = text
-    body = {"value": value, "labels": labels, "service": service, "version": version}
+    body = {"value": value, "labels": labels, "service": service, "environment": environment, "version": version}
     with open_client() as client:
         answered = client.post(path_of("metrics", name), {key: given for key, given in body.items() if given is not None})
     shown = screen(as_json=as_json)

@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Protocol
+
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from tidegate.cli.answers import GuardAhead, Preview
+from tidegate.cli.answers import GuardAhead, Preview, Step
 from tidegate.cli.figures import span
 from tidegate.cli.plan_strip import strip
 from tidegate.cli.screen import Glyphs
+
+
+class Ahead(Protocol):
+    """What versions and flags have in common before they begin."""
+
+    @property
+    def steps(self) -> Sequence[Step]: ...
+
+    @property
+    def duration(self) -> timedelta: ...
+
+    @property
+    def shortest(self) -> timedelta | None: ...
+
+    @property
+    def deadline(self) -> timedelta: ...
+
+    @property
+    def guards(self) -> Sequence[GuardAhead]: ...
+
+    @property
+    def warnings(self) -> Sequence[str]: ...
 
 
 def ahead(preview: Preview, glyphs: Glyphs) -> Group:
@@ -17,15 +43,8 @@ def ahead(preview: Preview, glyphs: Glyphs) -> Group:
     rows.add_column(style="dim", no_wrap=True)
     rows.add_column()
     if preview.baseline:
-        rows.add_row("plan", strip(preview.steps, glyphs))
-        rows.add_row(
-            "takes",
-            f"{_lasting(preview)} when all goes well; rolls back by itself if not done in {span(preview.deadline)}",
-        )
-        for number, guard in enumerate(preview.guards):
-            rows.add_row("guards" if number == 0 else "", say_ahead(guard))
-        for warning in preview.warnings:
-            rows.add_row(Text("beware", "yellow"), warning)
+        add_plan(rows, preview, glyphs)
+        add_guards(rows, preview)
     else:
         rows.add_row("plan", "the first version serves everybody as soon as it is healthy: there is nothing to protect")
     rows.add_row("stop it", f"tidegate abort {preview.service}")
@@ -40,7 +59,20 @@ def _title(preview: Preview, glyphs: Glyphs) -> Text:
     return title.append(preview.candidate, "bold").append(f"  {tasks}, {preview.url}", "dim")
 
 
-def _lasting(preview: Preview) -> str:
+def add_plan(rows: Table, preview: Ahead, glyphs: Glyphs) -> None:
+    rows.add_row("plan", strip(preview.steps, glyphs))
+    well = f"{_lasting(preview)} when all goes well"
+    rows.add_row("takes", f"{well}; rolls back by itself if not done in {span(preview.deadline)}")
+
+
+def add_guards(rows: Table, preview: Ahead) -> None:
+    for number, guard in enumerate(preview.guards):
+        rows.add_row("guards" if number == 0 else "", say_ahead(guard))
+    for warning in preview.warnings:
+        rows.add_row(Text("beware", "yellow"), warning)
+
+
+def _lasting(preview: Ahead) -> str:
     if preview.shortest is None or preview.shortest >= preview.duration:
         return span(preview.duration)
     return f"between {span(preview.shortest)} and {span(preview.duration)}"

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from tidegate.cli.environment import Environment, chosen, subject_path
-from tidegate.cli.flag_release import Base, Detach, FlagsPlan, Now, finish, how
-from tidegate.cli.options import AsJson, Plain, Reason, Wait
+from tidegate.cli.flag_changes import change
+from tidegate.cli.flag_release import Release, releasing
+from tidegate.cli.options import AsJson
 
 Name = Annotated[str, typer.Argument(metavar="SEGMENT", help="Name of the segment.", show_default=False)]
 Value = Annotated[
@@ -60,31 +61,34 @@ def show(segment: Name, environment: Environment = "", as_json: AsJson = False) 
 
 
 @group.command("set")
-def set_(
-    *,
-    segment: Name,
-    value: Value = None,
-    file: File = None,
-    environment: Environment = "",
-    plan: FlagsPlan = None,
-    base: Base = None,
-    now: Now = False,
-    reason: Reason = "",
-    detach: Detach = False,
-    wait: Wait = False,
-    plain: Plain = False,
-    as_json: AsJson = False,
-) -> None:
+@releasing
+def set_(segment: Name, value: Value = None, file: File = None, *, release: Release) -> None:
     """Say anew who belongs to a segment, and release it."""
-    from tidegate.cli.client import open_client  # noqa: PLC0415
     from tidegate.cli.flag_file import read_content, read_value  # noqa: PLC0415
-    from tidegate.cli.screen import screen  # noqa: PLC0415
     from tidegate.core.errors import Refused  # noqa: PLC0415
+    from tidegate.core.flags.edit import set_segment  # noqa: PLC0415
 
     if (value is None) == (file is None):
         raise Refused("Give one: a value, or a file.", "As: tidegate segments set staff '[anna, bert]'.")
     content = read_value(value) if value is not None else read_content(file or Path("-"))
-    body = {**how(plan=plan, base=base, now=now, reason=reason), "content": content}
-    with open_client() as client:
-        done = client.put(subject_path(chosen(client, environment), "segments", segment), body)
-    finish(screen(as_json=as_json), done, detach=detach, wait=wait, plain=plain)
+    change(
+        release,
+        lambda now: set_segment(now, segment, content),
+        lambda client, subject, body: client.put(subject_path(subject, "segments", segment), {**body, "content": content}),
+    )
+
+
+@group.command()
+@releasing
+def remove(segment: Name, *, release: Release) -> None:
+    """Take a segment out of the document, step by step.
+
+    Refused while a flag asks for it.
+    """
+    from tidegate.core.flags.edit import remove_segment  # noqa: PLC0415
+
+    change(
+        release,
+        lambda now: remove_segment(now, segment),
+        lambda client, subject, body: client.delete(subject_path(subject, "segments", segment), body),
+    )

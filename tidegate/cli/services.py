@@ -8,7 +8,7 @@ import typer
 
 from tidegate.cli.asking import confirm
 from tidegate.cli.environment import subject_path
-from tidegate.cli.options import AsJson, MaybeSubject, OneService, Reason
+from tidegate.cli.options import AsJson, MaybeSubject, OneService, OneSubject, Reason
 
 if TYPE_CHECKING:
     from tidegate.cli.screen import Screen
@@ -111,19 +111,30 @@ def restart(service: OneService, as_json: AsJson = False) -> None:
         _said(screen(as_json=as_json), client.post(path_of("services", service, "restart")))
 
 
-def remove(service: OneService, reason: Reason = "", yes: Yes = False, as_json: AsJson = False) -> None:
+def remove(service: OneSubject, reason: Reason = "", yes: Yes = False, as_json: AsJson = False) -> None:
     """Take a service out and end its tasks.
 
-    Its history stays.
+    Or an environment, as shop/prod: agents keep its last flags. History stays.
     """
-    from tidegate.cli.client import open_client, path_of  # noqa: PLC0415
+    from tidegate.cli.client import open_client  # noqa: PLC0415
     from tidegate.cli.screen import screen  # noqa: PLC0415
 
     shown = screen(as_json=as_json)
-    if not yes:
-        confirm(shown, f"Users of {service} get errors from then on. Remove it?")
     with open_client() as client:
-        _said(shown, client.delete(path_of("services", service), {"reason": reason}))
+        path = subject_path(service)
+        if not yes:
+            confirm(shown, f"{_harm_of_removal(service, client.get(path))} Remove it?")
+        _said(shown, client.delete(path, {"reason": reason}))
+
+
+def _harm_of_removal(subject: str, content: Any) -> str:
+    if "/" not in subject:
+        return f"Users of {subject} get errors from then on."
+    agents = len(content["agents"])
+    if not agents:
+        return f"No agent asks for the flags of {subject} now."
+    who = "1 agent goes on with its" if agents == 1 else f"{agents:,} agents go on with their"
+    return f"{who} last flags of {subject}, and nobody can change or switch them off any more."
 
 
 def _said(shown: Screen, answered: Any) -> None:
