@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.control_plane import NEW, moving, plain
+from tests.support.control_plane import NEW, OLD, moving, plain
 from tidegate.agent.cache import Cache, Taken
 from tidegate.agent.disk import Disk
 from tidegate.core.errors import Invalid
 from tidegate.core.exposure import Exposure
-from tidegate.core.flags.snapshot import Snapshot, encode_snapshot
+from tidegate.core.flags.snapshot import Snapshot, decode_snapshot, encode_snapshot
 
 
 class Clock:
@@ -61,6 +61,50 @@ def test_moving_the_exposure_keeps_what_was_compiled_and_prepared() -> None:
     assert after.staged.candidate is before.staged.candidate
     assert after.plain is before.plain
     assert (after.staged.exposure, after.snapshot.exposure) == (5000, 5000)
+
+
+def test_what_was_compiled_is_kept_wherever_the_document_is_the_same_to_the_letter() -> None:
+    """A whole snapshot has come anew, as from a poll."""
+
+    def read(snapshot: Snapshot) -> Snapshot:
+        return decode_snapshot(encode_snapshot(snapshot))
+
+    cache = Cache("shop", "prod")
+    views = []
+    for snapshot in (plain(1, 3), moving(2, 1000), moving(3, 2000), plain(4, 3, NEW)):
+        cache.take(read(snapshot))
+        assert cache.view is not None
+        views.append(cache.view)
+    alone, begun, moved, other = (view.staged for view in views)
+    assert begun.baseline is alone.baseline
+    assert (moved.baseline, moved.candidate) == (begun.baseline, begun.candidate)
+    assert moved.exposure == 2000
+    assert other.baseline is not alone.baseline
+    assert other.evaluate("checkout").value is True
+
+
+def test_every_flag_is_compiled_before_anybody_asks_for_it() -> None:
+    cache = Cache("shop", "prod")
+    cache.take(moving(2, 1000))
+    assert cache.view is not None
+    for side in (cache.view.staged.baseline, cache.view.staged.candidate):
+        assert side is not None
+        assert set(side._answers) == set(side.document.flags)  # nobody else may look there
+
+
+def test_compiling_holds_no_change_back_for_long() -> None:
+    clock = Clock()
+
+    def slow() -> float:
+        clock.now += 0.1
+        return clock.now
+
+    cache = Cache("shop", "prod", monotonic=slow)
+    cache.take(moving(2, 1000))
+    assert cache.view is not None
+    assert cache.view.staged.candidate is not None
+    assert 0 < len(cache.view.staged.candidate._answers) < len(OLD["flags"])
+    assert cache.view.staged.evaluate("theme").value == "#fff"
 
 
 def test_a_move_of_another_rollout_needs_the_whole_snapshot() -> None:

@@ -122,8 +122,7 @@ class Agent:
         if view is None:
             return {}
         results, use = view.staged.evaluate_all(context), CURRENT.get()
-        for result in results.values():
-            self._outcomes.evaluated(result)
+        self._outcomes.all_evaluated(results.values())
         if use is not None:
             use.note(self._outcomes, view, results.items(), context)
         return results

@@ -16,6 +16,8 @@ Send = Callable[[Message], Awaitable[None]]
 Headers = tuple[tuple[bytes, bytes], ...]
 
 MOST_KEPT = 10_000
+MOST_TOGETHER = 8 * 1024 * 1024
+"""Bytes that are kept of answers with all flags."""
 JSON = (b"content-type", b"application/json")
 TEXT = (b"content-type", b"text/plain; charset=utf-8")
 
@@ -48,10 +50,12 @@ class Ready:
     """Answers as they are sent, by the identity of their result, which each keeps alive: results are made once for each
     rule, and so are their texts. One that tells of an error is made anew each time."""
 
-    __slots__ = ("_kept",)
+    __slots__ = ("_kept", "_room", "_together")
 
     def __init__(self) -> None:
         self._kept: dict[int, tuple[Result, bytes]] = {}
+        self._room = MOST_TOGETHER
+        self._together: dict[tuple[int, ...], tuple[tuple[Result, ...], tuple[bytes, str]]] = {}
 
     def of(self, result: Result, make: Callable[[Result], object]) -> bytes:
         kept = self._kept.get(id(result))
@@ -61,6 +65,20 @@ class Ready:
         if not result.error and len(self._kept) < MOST_KEPT:
             self._kept[id(result)] = (result, body)
         return body
+
+    def together(
+        self, results: tuple[Result, ...], make: Callable[[tuple[Result, ...], Ready], tuple[bytes, str]]
+    ) -> tuple[bytes, str]:
+        """The same for all flags of a document at once: most entities get what others got."""
+        key = tuple(map(id, results))
+        kept = self._together.get(key)
+        if kept is not None:
+            return kept[1]  # it keeps its results alive, so that none of these ids has become another's
+        said = make(results, self)
+        if len(said[0]) <= self._room and not any(result.error for result in results):
+            self._room -= len(said[0])
+            self._together[key] = (results, said)
+        return said
 
 
 def refuse(status: int, what: str, mend: str) -> Answer:

@@ -20,12 +20,17 @@ from tidegate.agent.answer import Ready
 from tidegate.agent.disk import Disk
 from tidegate.core.errors import Invalid
 from tidegate.core.exposure import Exposure
+from tidegate.core.flags.document import FlagDocument
 from tidegate.core.flags.evaluate import Clock
 from tidegate.core.flags.snapshot import Snapshot
 from tidegate.core.flags.staged import Staged
 
 TOUCH_EVERY = 30.0
 """Seconds between two notes on disk that nothing has changed."""
+
+
+WARM_WITHIN = 0.25
+"""Seconds. A hundred flags take a few milliseconds, thousands are compiled in part."""
 
 
 class Taken(StrEnum):
@@ -135,9 +140,34 @@ class Cache:
         view = self.view
         if view is not None and _same_documents(view.snapshot, snapshot):
             return View(snapshot, view.staged.at(snapshot.exposure), view.changed, view.plain, view.ofrep)
-        staged = snapshot.staged(self._clock)
+        staged = Staged(
+            view.staged.baseline
+            if view is not None and _same(view.snapshot.baseline, snapshot.baseline)
+            else snapshot.baseline,
+            snapshot.candidate,
+            snapshot.salt,
+            snapshot.exposure,
+            clock=self._clock,
+        )
+        self._warm(staged)
         return View(snapshot, staged, staged.changed)
+
+    def _warm(self, staged: Staged) -> None:
+        """Compiles what is asked for later, so that nobody waits for it; but no change waits for that for long, either."""
+        until = self._monotonic() + WARM_WITHIN
+        for side in filter(None, (staged.candidate, staged.baseline)):
+            for flag in side.document.flags:
+                side.evaluate(flag)
+                if self._monotonic() > until:
+                    return
 
 
 def _same_documents(one: Snapshot, other: Snapshot) -> bool:
-    return one.baseline is other.baseline and one.candidate is other.candidate and one.salt == other.salt
+    return one.salt == other.salt and _same(one.baseline, other.baseline) and _same(one.candidate, other.candidate)
+
+
+def _same(one: FlagDocument | None, other: FlagDocument | None) -> bool:
+    """To the letter: what was compiled of one will do for the other."""
+    if one is None or other is None:
+        return one is other
+    return one is other or (one.text is not None and one.text == other.text)

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from tidegate.agent.answer import JSON, NOT_READY, Answer, dump, say
+from tidegate.agent.answer import JSON, NOT_READY, Answer, Ready, dump, say
 from tidegate.agent.cache import View
 from tidegate.core.flags.result import Fault, Result
 
 STREAM = "/ofrep/v1/stream"
 INACTIVE_AFTER = 120
 """Seconds after which a client that nobody looks at may close its stream."""
+_decode = json.JSONDecoder().decode
 CONFIGURATION = {
     "name": "tidegate",
     "capabilities": {
@@ -62,15 +63,19 @@ def evaluate_all(agent: Answering, body: bytes, *, seen: str, host: str) -> Answ
     view = agent.view
     if view is None:
         return _not_ready()
-    results = agent.evaluate_all(context).values()
-    said = [dump(_failure(result)) if result.error else view.ofrep.of(result, _success) for result in results]
-    flags = b"[" + b",".join(said) + b"]"
-    etag = f'"{hashlib.sha256(flags).hexdigest()[:32]}"'
+    flags, etag = view.ofrep.together(tuple(agent.evaluate_all(context).values()), _say)
     if _matches(seen, etag):
         return Answer(304, headers=((b"etag", etag.encode()),))
     stream = {"type": "sse", "url": f"http://{host}{STREAM}", "inactivityDelaySec": INACTIVE_AFTER}
     rest = dump({"eventStreams": [stream] if host else [], "metadata": _metadata(view)})
     return Answer(200, b'{"flags":' + flags + b"," + rest[1:], (JSON, (b"etag", etag.encode())))
+
+
+def _say(results: Sequence[Result], ready: Ready) -> tuple[bytes, str]:
+    """All of them, and what they are known by."""
+    said = [dump(_failure(result)) if result.error else ready.of(result, _success) for result in results]
+    flags = b"[" + b",".join(said) + b"]"
+    return flags, f'"{hashlib.sha256(flags).hexdigest()[:32]}"'
 
 
 def configuration(seen: str) -> Answer:
@@ -92,7 +97,7 @@ def _context(body: bytes) -> dict[str, Any] | str:
     if not body:
         return {}
     try:
-        content = json.loads(body)
+        content = _decode(body.decode())
     except (ValueError, RecursionError):
         return "PARSE_ERROR"
     context = content.get("context") if isinstance(content, dict) else content

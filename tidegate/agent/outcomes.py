@@ -58,6 +58,13 @@ class Outcomes:
         with self._lock:
             self._flags[key] = self._flags.get(key, 0) + 1
 
+    def all_evaluated(self, results: Iterable[Result]) -> None:
+        with self._lock:
+            flags = self._flags
+            for result in results:
+                key = (result.flag, result.variant if result.variant is not None else str(result.reason).lower())
+                flags[key] = flags.get(key, 0) + 1
+
     def begin(self, view: View, side: Side) -> str:
         """A request has used this side. Returns the rollout that it counts for."""
         with self._lock:

@@ -9,22 +9,18 @@ from __future__ import annotations
 import asyncio
 import hmac
 import re
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from tidegate.agent import appconfig, gauges, ofrep
 from tidegate.agent.agent import Agent, News
 from tidegate.agent.answer import Answer, Receive, Scope, Send, refuse
+from tidegate.agent.body import Bodies, RawHeaders
 
-MOST_BODY = 1024 * 1024
-BODY_WITHIN = 10.0
-"""Seconds in which a request's body has to arrive."""
 HEARTBEAT = 10.0
 MOST_STREAMS = 200
 _LOOPBACK = re.compile(rb"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
 _EVALUATE = "/ofrep/v1/evaluate/flags"
-
-RawHeaders = Iterable[tuple[bytes, bytes]]
 
 
 class AgentApp:
@@ -35,6 +31,7 @@ class AgentApp:
         self._agent = agent
         self._local = local
         self._token = token.encode()
+        self._bodies = Bodies()
         self._requests: dict[tuple[str, int], int] = {}
         self._streams = 0
         self._hosts: set[bytes] = set()
@@ -64,7 +61,7 @@ class AgentApp:
         if path.startswith(_EVALUATE):
             if method != "POST":
                 return "ofrep", _not_allowed("POST")
-            body = await _body(receive, headers)
+            body = await self._bodies.read(receive, headers)
             return "ofrep", body if isinstance(body, Answer) else self._ofrep(path, body, headers)
         return self._rest(path, method, headers)
 
@@ -171,32 +168,6 @@ class AgentApp:
 async def _gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-async def _body(receive: Receive, headers: RawHeaders) -> bytes | Answer:
-    length = _one(headers, b"content-length")
-    if length.isdigit() and int(length[:20]) > MOST_BODY:
-        return _too_large()
-    try:
-        async with asyncio.timeout(BODY_WITHIN):
-            return await _whole(receive)
-    except TimeoutError:
-        return refuse(408, f"The body did not arrive within {BODY_WITHIN:g} s.", "Send it at once.")
-
-
-async def _whole(receive: Receive) -> bytes | Answer:
-    body = bytearray()
-    while True:
-        message = await receive()
-        body += message.get("body", b"")
-        if len(body) > MOST_BODY:
-            return _too_large()
-        if message["type"] != "http.request" or not message.get("more_body"):
-            return bytes(body)
-
-
-def _too_large() -> Answer:
-    return refuse(413, f"The body has more than {MOST_BODY:,} bytes.", "Send less; a context is small.")
 
 
 def _not_allowed(method: str) -> Answer:
