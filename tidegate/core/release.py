@@ -18,7 +18,9 @@ from tidegate.core.errors import Refused
 from tidegate.core.exposure import NONE, Exposure
 from tidegate.core.intervention import promote
 from tidegate.core.plan import Plan
-from tidegate.core.rollout import ALONE, Phase, Rollout, Together
+from tidegate.core.rollout import ALONE, Action, Phase, Rollout, Seen, Together, decide
+
+Turn = tuple[Rollout, tuple[Action, ...]]
 
 
 def as_part(rollout: Rollout, *, release: str, salt: str, follows: bool, asks: bool) -> Rollout:
@@ -29,6 +31,38 @@ def as_part(rollout: Rollout, *, release: str, salt: str, follows: bool, asks: b
 
 def _without_questions(plan: Plan) -> Plan:
     return replace(plan, steps=tuple(replace(step, hook=None, gate="") for step in plan.steps))
+
+
+def decide_parts(parts: Sequence[Rollout], seen: Mapping[str, Seen], now: datetime) -> dict[str, Turn]:
+    """One turn of all parts of a release, by id; of each as `decide` has it. `seen` lacks those whose lever another rollout
+    still has: they wait, and go back with the others."""
+    allowed = {id_: one.allowed for id_, one in seen.items()}
+    found: dict[str, Turn] = {}
+    for part in parts:
+        if part.id in seen:
+            means = replace(seen[part.id], together=together(part, parts), allowed=allowed_together(part, parts, allowed))
+            found[part.id] = decide(part, means, now)
+    return found | _end_together(parts, seen, found, now)
+
+
+def _end_together(
+    parts: Sequence[Rollout], seen: Mapping[str, Seen], found: Mapping[str, Turn], now: datetime
+) -> dict[str, Turn]:
+    """Decides again for those that would be left behind, or go alone."""
+    going = [part for part in parts if part.in_flight]
+    after = {part.id: found[part.id][0] if part.id in found else part for part in going}
+    back = next((one for one in after.values() if one.goes_back), None)
+    late = next((one for one in after.values() if one.in_flight), None)
+    again = {}
+    for part in going:
+        if back is not None and not after[part.id].goes_back:
+            means = Together(back=why_with(back))
+        elif late is not None and after[part.id].phase is Phase.COMPLETED:
+            means = Together(waits=waits_for(late))
+        else:
+            continue
+        again[part.id] = decide(part, replace(seen.get(part.id, Seen()), together=means), now)
+    return again
 
 
 def together(rollout: Rollout, parts: Iterable[Rollout]) -> Together:
@@ -54,12 +88,11 @@ def waits_for(*parts: Rollout) -> str:
 
 
 def _reached(rollout: Rollout, others: Sequence[Rollout]) -> int | None:
-    """The step to which it follows the others now: where the last of them was seen."""
+    """The step to which it follows the others now: where all of them were seen."""
     leaders = _leaders(others)
-    if not rollout.follows or not leaders:
+    if not rollout.follows or not leaders or any(part.phase is Phase.SHIFTING for part in leaders):
         return None
-    seen = min(part.place - 1 if part.phase is Phase.SHIFTING else part.place for part in leaders)
-    reached = min(seen, len(rollout.plan.steps) - 1)
+    reached = min(*(part.place for part in leaders), len(rollout.plan.steps) - 1)
     return reached if reached > rollout.place else None
 
 
@@ -101,12 +134,12 @@ def promote_together(parts: Sequence[Rollout], by: str, now: datetime, *, full: 
     """All parts of a release in flight, or the one rollout that is alone, promoted by a person. Those that follow do so by
     themselves; from the last step all complete together."""
     leaders = _leaders(parts) or list(parts)
-    goal = max(part.place for part in leaders)
-    behind = [part for part in parts if part.place < goal and part.phase is not Phase.PREPARING]
-    is_last = all(part.place == len(part.plan.steps) - 1 for part in leaders)
-    if behind and (is_last or not full):
+    last, goal = len(parts[0].plan.steps) - 1, max(part.place for part in leaders)
+    behind = [part for part in parts if part.place < goal]
+    if behind and not (full and goal < last):
         raise Refused(
-            f"{_names(behind)} {_is(behind)} not at step {goal + 1} of {len(parts[0].plan.steps)} yet, where the release is.",
+            f"{_names(behind)} {_is(behind)} not at step {goal + 1} of {last + 1} yet, where the release is.",
             f"Promote it again when that is applied: tidegate watch {behind[0].subject}.",
         )
-    return [promote(part, by, now, full=full) if is_last or part in leaders else part for part in parts]
+    called = parts if goal == last else leaders
+    return [promote(part, by, now, full=full) if part in called else replace(part, paused=False) for part in parts]

@@ -13,9 +13,8 @@ from datetime import datetime, timedelta
 import structlog
 
 from tidegate.core.errors import Stale, TidegateError, Unreachable
-from tidegate.core.exposure import Exposure
-from tidegate.core.release import allowed_together, together, waits_for, why_with
-from tidegate.core.rollout import Phase, Rollout, RunHook, Seen, Tidy, Together, decide
+from tidegate.core.release import decide_parts
+from tidegate.core.rollout import Action, Phase, Rollout, RunHook, Seen, Tidy, decide
 from tidegate.core.setting import Setting
 from tidegate.core.verdict import GOOD
 from tidegate.engine.catalog import Catalog
@@ -36,10 +35,6 @@ class Decided:
     seen: Seen
     after: Rollout
     hooks: tuple[RunHook, ...]
-
-    @property
-    def before(self) -> Rollout:
-        return self.held.rollout
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,34 +129,16 @@ class Loop:
         return written
 
     def _decide(self, records: Mapping[str, Record], claimed: Sequence[Held], now: datetime) -> Sequence[Decided]:
-        """What becomes of each. The parts of a release end in the same tick, whichever way they do."""
-        releases = parts_of(claimed)
+        """What becomes of each."""
+        seen = {held.rollout.id: self._seen(held, records, claimed) for held in _heads(claimed)}
         found = {
-            held.rollout.id: self._decided(held, self._seen(held, records, claimed, releases), now) for held in _heads(claimed)
+            held.rollout.id: decide(held.rollout, seen[held.rollout.id], now)
+            for held in claimed
+            if held.rollout.id in seen and not held.rollout.release
         }
-        for parts in releases.values():
-            self._end_together(found, [held for held in parts if held.rollout.in_flight], now)
-        return list(found.values())
-
-    def _end_together(self, found: dict[str, Decided], parts: Sequence[Held], now: datetime) -> None:
-        """Decides again for those that would be left behind, or go alone."""
-        after = {held.rollout.id: found[held.rollout.id].after if held.rollout.id in found else held.rollout for held in parts}
-        back = next((one for one in after.values() if one.goes_back), None)
-        late = next((one for one in after.values() if one.in_flight), None)
-        for held in parts:
-            one = after[held.rollout.id]
-            if back is not None and not one.goes_back:
-                why = Together(back=why_with(back))
-            elif late is not None and one.phase is Phase.COMPLETED:
-                why = Together(waits=waits_for(late))
-            else:
-                continue
-            seen = found[one.id].seen if one.id in found else Seen()  # one that waits for its lever can go back, too
-            found[one.id] = self._decided(held, replace(seen, together=why), now)
-
-    def _decided(self, held: Held, seen: Seen, now: datetime) -> Decided:
-        after, actions = decide(held.rollout, seen, now)
-        return Decided(held, seen, after, tuple(action for action in actions if isinstance(action, RunHook)))
+        for parts in _releases(claimed):
+            found |= decide_parts(parts, seen, now)
+        return [_decided(held, seen, *found[held.rollout.id]) for held in claimed if held.rollout.id in found]
 
     def _turn(self, decided: Decided, records: Mapping[str, Record], now: datetime) -> Turn:
         held, seen, after = decided.held, decided.seen, decided.after
@@ -176,27 +153,20 @@ class Loop:
         change = Change(held, after, harm, watch=watch, told=told, letters=letters, stable=stable)
         return Turn(change, decided.hooks)
 
-    def _seen(
-        self, held: Held, records: Mapping[str, Record], claimed: Sequence[Held], parts: Mapping[str, Sequence[Held]]
-    ) -> Seen:
+    def _seen(self, held: Held, records: Mapping[str, Record], claimed: Sequence[Held]) -> Seen:
         rollout, lever = held.rollout, self._levers[held.rollout.lever]
-        look, release = self._watcher.of(held), parts.get(rollout.release, ())
+        look = self._watcher.of(held)
         judged = rollout.plan.guarded and rollout.phase in (Phase.SHIFTING, Phase.WATCHING)
         return Seen(
             applied=lever.applied(rollout.subject),
             candidate=lever.readiness(rollout.subject, rollout.candidate),
             verdict=look.verdict if judged else GOOD,
-            allowed=self._allowed(rollout, release) if release else look.allowed,
+            allowed=look.allowed,
             not_worse=look.not_worse,
             hook=self._hooks.seen(rollout.id, rollout.step),
             loser_gone=bool(rollout.loser) and lever.gone(rollout.subject, rollout.loser),
             loser_needed=_is_needed(rollout.loser, held, records.get(rollout.subject), claimed),
-            together=together(rollout, [part.rollout for part in release]),
         )
-
-    def _allowed(self, rollout: Rollout, release: Sequence[Held]) -> Exposure:
-        allowed = {part.rollout.id: self._watcher.of(part).allowed for part in release}
-        return allowed_together(rollout, [part.rollout for part in release], allowed)
 
     def _act(
         self,
@@ -251,13 +221,18 @@ def wanted(records: Mapping[str, Record], held: Sequence[Held]) -> tuple[dict[st
     return settings, frozenset(needs)
 
 
-def parts_of(held: Sequence[Held]) -> Mapping[str, Sequence[Held]]:
-    """By release, its parts."""
-    parts: dict[str, list[Held]] = {}
-    for one in held:
-        if one.rollout.release:
-            parts.setdefault(one.rollout.release, []).append(one)
-    return parts
+def _releases(claimed: Sequence[Held]) -> Sequence[Sequence[Rollout]]:
+    """The parts of each release."""
+    parts: dict[str, list[Rollout]] = {}
+    for held in claimed:
+        if held.rollout.release:
+            parts.setdefault(held.rollout.release, []).append(held.rollout)
+    return list(parts.values())
+
+
+def _decided(held: Held, seen: Mapping[str, Seen], after: Rollout, actions: Sequence[Action]) -> Decided:
+    hooks = tuple(action for action in actions if isinstance(action, RunHook))
+    return Decided(held, seen.get(held.rollout.id, Seen()), after, hooks)
 
 
 def _heads(claimed: Sequence[Held]) -> list[Held]:
