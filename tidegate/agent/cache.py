@@ -140,15 +140,8 @@ class Cache:
         view = self.view
         if view is not None and _same_documents(view.snapshot, snapshot):
             return View(snapshot, view.staged.at(snapshot.exposure), view.changed, view.plain, view.ofrep)
-        staged = Staged(
-            view.staged.baseline
-            if view is not None and _same(view.snapshot.baseline, snapshot.baseline)
-            else snapshot.baseline,
-            snapshot.candidate,
-            snapshot.salt,
-            snapshot.exposure,
-            clock=self._clock,
-        )
+        known = view.staged.baseline if view is not None and _same(view.snapshot.baseline, snapshot.baseline) else None
+        staged = Staged(known or snapshot.baseline, snapshot.candidate, snapshot.salt, snapshot.exposure, clock=self._clock)
         self._warm(staged)
         return View(snapshot, staged, staged.changed)
 
