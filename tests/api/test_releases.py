@@ -141,3 +141,12 @@ def test_one_part_goes_back_alone_when_that_is_said(running: TestClient, house: 
     running.post(f"{PROD}/rollback", json={"alone": True})
     house.tick(20)
     assert (house.orders.record("web").stable, house.orders.record("shop/prod").stable) == ("v2", "1")
+
+
+def test_a_release_says_how_many_clients_go_by_no_user(running: TestClient) -> None:
+    asked = {"ApplicationIdentifier": "shop", "EnvironmentIdentifier": "prod", "ConfigurationProfileIdentifier": "flags"}
+    token = running.post("/configurationsessions", json=asked).json()["InitialConfigurationToken"]
+    running.get("/configuration", params={"configuration_token": token})
+    assert begin(running).json()["sentences"][-1] == (
+        "1 session of AppConfigData reads the flags of shop/prod: it knows no users and is outside this release."
+    )

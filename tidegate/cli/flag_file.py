@@ -12,10 +12,10 @@ from tidegate.core.text import read_json, read_yaml
 MOST_FLAGS = 16 * 1024 * 1024
 
 
-def read_content(path: Path) -> Any:
+def read_content(path: Path, what: str = "a flag document") -> Any:
     """YAML or JSON. Raises Refused: missing, unreadable, huge, or neither of both; each with its mend."""
     name = "standard input" if str(path) == "-" else str(path)
-    text = _decode(sys.stdin.buffer.read(MOST_FLAGS + 1) if str(path) == "-" else _load(path), name)
+    text = _decode(sys.stdin.buffer.read(MOST_FLAGS + 1) if str(path) == "-" else _load(path, what), name)
     read = read_json if text.lstrip()[:1] == "{" else read_yaml
     return read(text, name, MOST_FLAGS)
 
@@ -25,12 +25,12 @@ def read_value(text: str) -> Any:
     return read_yaml(text, "the value")
 
 
-def _load(path: Path) -> bytes:
+def _load(path: Path, what: str) -> bytes:
     try:
         with path.open("rb") as file:
             return file.read(MOST_FLAGS + 1)
     except FileNotFoundError as error:
-        raise Refused(f"There is no file {path}.", "Name a flag document, or - for standard input.") from error
+        raise Refused(f"There is no file {path}.", f"Name {what}, or - for standard input.") from error
     except OSError as error:
         raise Refused(f"{path} cannot be read: {error.strerror}.", "Check its name and rights.") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,13 @@ from tidegate.cli.flag_file import read_content
 from tidegate.cli.service_file import content_name, read_service_file, to_send
 from tidegate.core.errors import Invalid
 
+NAME = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
 _MEND = "It begins with a line: release: checkout, and has services, flags, or both."
 
 
 def read_release_file(path: Path) -> dict[str, Any]:
     """The request that it makes. Files are looked for beside it. What is wrong inside of the parts, the controller says."""
-    content = read_content(path)
+    content = read_content(path, "a release file")
     if not isinstance(content, dict):
         raise Invalid(f"{path} is no mapping of keys.", _MEND)
     beside = Path.cwd() if str(path) == "-" else path.absolute().parent
@@ -45,6 +47,10 @@ def _service(part: dict[str, Any], beside: Path, at: str) -> dict[str, Any]:
 
 
 def _flags(part: dict[str, Any], beside: Path, at: str) -> dict[str, Any]:
+    environment = part.get("environment")
+    if not isinstance(environment, str) or not NAME.fullmatch(environment):
+        found = "missing" if environment is None else f"{str(environment)[:60]!r}, and that is no name"
+        raise Invalid(f"The environment is {found}.", "Name it: environment: prod.", f"{at}.environment")
     if "content" in part:
         return part
     if not isinstance(part.get("file"), str):

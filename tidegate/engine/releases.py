@@ -111,13 +111,8 @@ class Releases:
         ]
 
     def _beware(self, flags: Sequence[FlagsPart]) -> list[str]:
-        outside = {subject_of(one.document.application, one.environment): 0 for one in flags}
-        outside = {subject: self._outsiders(subject) for subject in outside}
-        return [
-            f"{count} sessions of AppConfigData read the flags of {subject}: they know no users and are outside this release."
-            for subject, count in outside.items()
-            if count
-        ]
+        subjects = {subject_of(one.document.application, one.environment) for one in flags}
+        return [_say_outsiders(count, subject) for subject in sorted(subjects) if (count := self._outsiders(subject))]
 
     def _next_id(self, name: str) -> str:
         number = 1
@@ -175,6 +170,12 @@ class Releases:
             if held.rollout.phase is Phase.COMPLETED:
                 return held if held.rollout.candidate == record.stable else None
         return None
+
+
+def _say_outsiders(count: int, subject: str) -> str:
+    one = count == 1
+    who = f"{count} session{'' if one else 's'} of AppConfigData read{'s' if one else ''} the flags of {subject}"
+    return f"{who}: {'it knows no users and is' if one else 'they know no users and are'} outside this release."
 
 
 def _number(to: str | None) -> int | None:
