@@ -104,6 +104,8 @@ def test_a_profile_that_is_named_like_a_flag_with_a_mapping_is_that_mapping_alon
     for profile in ("search", "checkout", "banner"):  # named like a flag, and no mapping
         assert got(profile).json() == whole
     assert client.get(f"{PATH.removesuffix('/flags')}/features?flag=checkout").json() == {"enabled": False}
+    both = client.get(f"{PATH.removesuffix('/flags')}/features?flag=checkout&flag=off").json()
+    assert both == {"checkout": {"enabled": False}, "off": {"enabled": False}}
     assert agent.counted["flags"]["features"] == {"default": 2 + 5}  # alone, and with all others
 
 

@@ -89,6 +89,14 @@ def test_of_a_session_that_was_forgotten_no_token_counts_any_more() -> None:
     assert Client(sessions, "begun anew").poll()
 
 
+def test_who_has_polled_last_is_forgotten_last() -> None:
+    sessions = Sessions(life="a", most=3)
+    busy = Client(sessions, "busy")
+    for number in range(20):
+        assert busy.poll()
+        assert Client(sessions, f"s{number}").poll()
+
+
 def test_memory_is_bounded_however_many_come() -> None:
     sessions = Sessions(life="a", most=100)
     for number in range(1000):
