@@ -1,41 +1,14 @@
-"""Figures as people read them. What was not counted is a dash, never zero."""
+"""Figures as people read them, and times where the reader sits."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from tidegate.core.duration import say_duration
-
-NONE = "-"
-
-
-def share(value: float | None) -> str:
-    """0.0123 as 1.2%."""
-    if value is None:
-        return NONE
-    percent = value * 100
-    if percent == 0 or percent >= 99.95:
-        return f"{percent:.0f}%"
-    return f"{percent:.2f}%" if percent < 1 else f"{percent:.1f}%"
-
-
-def milliseconds(value: float | None) -> str:
-    if value is None:
-        return NONE
-    if value >= 1000:
-        return f"{value / 1000:.1f}s"
-    return f"{value:.0f}ms" if value >= 10 else f"{value:.1f}ms"
-
-
-def rate(value: float | None) -> str:
-    if value is None:
-        return NONE
-    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
-
-
-def span(value: timedelta | None) -> str:
-    """To the second."""
-    return NONE if value is None else say_duration(timedelta(seconds=round(value.total_seconds())))
+from tidegate.core.figures import NONE as NONE
+from tidegate.core.figures import milliseconds as milliseconds
+from tidegate.core.figures import rate as rate
+from tidegate.core.figures import share as share
+from tidegate.core.figures import span as span
 
 
 def clock(at: datetime) -> str:
