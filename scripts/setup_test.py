@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 # program -> Debian package
-WANTED = {"wrk": "wrk", "openssl": "openssl", "curl": "curl"}
+WANTED = {"wrk": "wrk", "openssl": "openssl", "curl": "curl", "chromium": "chromium"}
 POSTGRES = "postgresql"
 
 
