@@ -9,9 +9,15 @@ from typing import Any
 
 import pytest
 
+from tests.engine.test_flags import OFF, ON
 from tests.support.brittle import CROWD, Brittle, Fuse, How
+from tests.support.flag_agents import SUBJECT
 from tests.support.house import service_file
+from tidegate.core.flags.snapshot import decode_snapshot
+from tidegate.core.plan import PlanFile
 from tidegate.core.rollout import Phase
+from tidegate.engine.flag_orders import Manner
+from tidegate.engine.releases import FlagsPart, VersionPart
 
 GOOD_PLAN = {"linear": {"step": "50%", "every": "1s"}, "bake": "1s", "keep_baseline": "2s"}
 WATCHFUL = {"linear": {"step": "50%", "every": "8s"}, "bake": "1s", "keep_baseline": "2s"}
@@ -56,12 +62,45 @@ def supersede(world: Brittle) -> None:
     world.seconds_until(_phase(world, Phase.COMPLETED))
 
 
+def flags(world: Brittle) -> None:
+    """Flags beside the service. No agent asks for them, so they are applied as soon as they are posted."""
+    world.survive(lambda: world.flag_orders.deploy("shop", "prod", OFF, Manner("ann")))
+    world.seconds_until(lambda: _tidied(world, SUBJECT))
+
+
+def release(world: Brittle) -> None:
+    _release(world, GOOD_PLAN)
+    world.seconds_until(_phase(world, Phase.COMPLETED))
+    world.seconds_until(lambda: _tidied(world, SUBJECT))
+
+
+def bad_release(world: Brittle) -> None:
+    _release(world, WATCHFUL)
+    world.seconds_until(_phase(world, Phase.ROLLED_BACK), fails=("v2",))
+    world.seconds_until(lambda: _tidied(world, SUBJECT))
+
+
+def _release(world: Brittle, plan: dict[str, Any]) -> None:
+    def begin() -> None:
+        if not world.store.parts("checkout-1"):  # what was written before a crash is not begun again
+            parts = [VersionPart(service_file(), "v2")], [FlagsPart("prod", ON)]
+            world.releases.begin("checkout", *parts, plan=PlanFile.model_validate(plan), by="ann")
+
+    world.survive(begin)
+
+
+def _tidied(world: Brittle, subject: str) -> bool:
+    return all(held.rollout.tidied for held in world.store.history(subject))
+
+
 STORIES: dict[str, tuple[Callable[[Brittle], None], ...]] = {
     "first": (first,),
     "good": (first, good),
     "bad": (first, bad),
     "rollback": (first, good, rollback),
     "supersede": (first, supersede),
+    "release": (first, flags, release),
+    "bad_release": (first, flags, bad_release),
 }
 """The last part of each is the one that is disturbed."""
 
@@ -105,10 +144,25 @@ def _end(world: Brittle) -> dict[str, object]:
             for held in world.store.history("web")
         ],
         "served by": {version: len(users) for version, users in world.memory.serve("web", CROWD).items()},
+        "flags": _flags_end(world),
         "living": sorted({task.rpartition("-")[0] for task in world.machine.living()}),
         "how many": len(world.machine.living()),
         "sides": {user: sides[-3:] for user, sides in world.sides.items()},
     }
+
+
+def _flags_end(world: Brittle) -> object:
+    record = world.store.environment(SUBJECT)
+    if record is None:
+        return None
+    world.seconds_until(lambda: world.board.get(SUBJECT) is not None)  # the last second may have been one of death
+    posted = world.board.get(SUBJECT)
+    assert posted is not None
+    snapshot = decode_snapshot(posted.text)
+    assert snapshot.candidate is None
+    assert str(snapshot.baseline.number) == record.stable
+    ended = [(held.rollout.id, held.rollout.phase.value, held.rollout.release) for held in world.store.history(SUBJECT)]
+    return record.stable, ended
 
 
 def _disturb(name: str, how: How, tmp_path: Path, which: Callable[[int], bool]) -> None:
@@ -124,9 +178,9 @@ def _disturb(name: str, how: How, tmp_path: Path, which: Callable[[int], bool]) 
 @pytest.mark.parametrize("how", list(How))
 @pytest.mark.parametrize("name", list(STORIES))
 def test_a_crash_at_a_write_leaves_the_same_end(name: str, how: How, tmp_path: Path) -> None:
-    """Every second write is disturbed, in one of the three ways. The nightly form disturbs each in all of them."""
-    turn = 2 * list(How).index(how)
-    _disturb(name, how, tmp_path, lambda number: number % 6 == turn)
+    """Every second write is disturbed, or every fourth, in one of the three ways. The nightly form disturbs each in all."""
+    turn, every = 2 * list(How).index(how), 12 if "release" in name else 6
+    _disturb(name, how, tmp_path, lambda number: number % every == turn)
 
 
 @pytest.mark.nightly

@@ -65,7 +65,7 @@ class Fuse:
         raise Crash
 
 
-DATABASE_WRITES = frozenset({"begin", "commit", "apply", "claim", "remove", "remember"})
+DATABASE_WRITES = frozenset({"begin", "commit", "apply", "claim", "configure", "remove", "remember", "reserve_serials"})
 
 
 class Fused:
