@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Request
@@ -14,9 +13,10 @@ from tidegate.api.flag_stream import FlagStreams
 from tidegate.api.needs import Closing, Services
 from tidegate.api.openapi import described
 from tidegate.api.peer import trusted
+from tidegate.api.reports import take
 from tidegate.core.environment import subject_of
-from tidegate.core.errors import Invalid, NotFound
-from tidegate.core.flags.agent_report import ReportFile, read_report
+from tidegate.core.errors import NotFound
+from tidegate.core.flags.agent_report import ReportFile
 
 router = APIRouter(tags=["agents"])
 
@@ -58,10 +58,5 @@ async def stream_snapshots(
 @router.post(f"{_PATH}/reports", **described(str, body=ReportFile, status=204))
 async def report(application: ApplicationName, environment: EnvironmentName, services: Services, request: Request) -> Response:
     """What an agent applies, and how the requests ended that asked it; once a second."""
-    body = await request.body()
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError) as wrong:
-        raise Invalid("The report is not JSON.", "Send one as docs/api.md tells.") from wrong
-    services.flags.agents.report(subject_of(application, environment), read_report(content))
+    take(services.flags.agents, subject_of(application, environment), await request.body())
     return Response(status_code=204)

@@ -30,6 +30,7 @@ from tidegate.api.needs import Health as Health
 from tidegate.api.openapi import API_VERSION, add_openapi
 from tidegate.api.peer import admitted
 from tidegate.api.problems import add_problems
+from tidegate.api.reports import Reports
 from tidegate.api.shared import Shared
 
 NOUNS = (services_routes, rollouts, releases, events, stream, logs, metrics, health, schema, flags, environments, agents, ofrep)
@@ -52,5 +53,6 @@ def create_app(services: ApiServices) -> FastAPI:
         app.include_router(noun.router, prefix="/v1", dependencies=[Depends(admitted)])
     app.include_router(appconfigdata.router)  # at the paths of AWS's clients; admits by itself
     add_openapi(app)
+    app.add_middleware(Reports, agents=services.flags.agents)
     add_problems(app)
     return app
