@@ -17,7 +17,7 @@ import json
 import re
 import secrets
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
@@ -25,7 +25,7 @@ from typing import Any, NoReturn
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
-from tidegate.agent.answer import dump
+from tidegate.agent.answer import Ready, dump
 from tidegate.agent.cache import View
 from tidegate.api import sigv4
 from tidegate.api.arguments import NAME
@@ -36,6 +36,7 @@ from tidegate.api.session_token import SessionToken, TokenSeal
 from tidegate.core.environment import subject_of
 from tidegate.core.errors import NotFound, TidegateError, Unreachable, quote
 from tidegate.core.flags.appconfig import answer, is_free_form
+from tidegate.core.flags.result import Result
 from tidegate.core.flags.rule import TARGETING_KEY
 from tidegate.engine.sessions import Poll
 
@@ -146,7 +147,7 @@ class ConfigurationSessions:
         """Raises Fault. A token that is refused is not spent."""
         token = self._read(tokens)
         view = self._view(token.application, token.environment)
-        body, number = _configuration(view, token.profile, {TARGETING_KEY: token.session})
+        body, digest, number = _configuration(view, token.profile, {TARGETING_KEY: token.session})
         announced = token.required or USUAL
         poll = Poll(
             session=token.session,
@@ -160,7 +161,6 @@ class ConfigurationSessions:
         taken = self._sessions.take(poll)
         if taken is None:
             _refuse_token("Expired", "This token was used already. Use the one of the last answer, or start a new session.")
-        digest = hashlib.sha256(body).hexdigest()[:32]
         given = replace(token, turn=token.turn + 1, number=taken, life=self._sessions.life, given=self._now(), digest=digest)
         headers = {
             "Next-Poll-Configuration-Token": self._seal.write(given),
@@ -214,15 +214,26 @@ class ConfigurationSessions:
 # --- What is served ---------------------------------------------------------------------------------------------------------
 
 
-def _configuration(view: View, profile: str, context: dict[str, Any]) -> tuple[bytes, int]:
-    """The configuration, and the number of the flag document that it comes from."""
+def _configuration(view: View, profile: str, context: dict[str, Any]) -> tuple[bytes, str, int]:
+    """The configuration, what it is known by, and the number of the flag document that it comes from."""
     staged = view.staged
     if is_free_form(staged, profile, context):
         result = staged.evaluate(profile, context)
-        return dump(result.value if result.value is not None else {}), result.number
-    results = staged.evaluate_all(context)
-    flags = b",".join(dump(name) + b":" + view.plain.of(result, answer) for name, result in results.items())
-    return b"{" + flags + b"}", staged.for_whom(context).document.number
+        body = dump(result.value if result.value is not None else {})
+        return body, _digest(body), result.number
+    results = tuple(staged.evaluate_all(context).values())
+    return *view.plain.together(results, _flags), staged.for_whom(context).document.number
+
+
+def _flags(results: Sequence[Result], ready: Ready) -> tuple[bytes, str]:
+    """All flags as the agent answers them. Made once for all sessions that get the same."""
+    flags = b",".join(dump(result.flag) + b":" + ready.of(result, answer) for result in results)
+    body = b"{" + flags + b"}"
+    return body, _digest(body)
+
+
+def _digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()[:32]
 
 
 # --- What is asked ----------------------------------------------------------------------------------------------------------
