@@ -53,7 +53,7 @@ _JSON = "application/json"
 _NAME = re.compile(NAME)
 
 
-class Fault(Exception):
+class AwsError(Exception):
     """An error as AWS's clients know it: they make an exception of its code."""
 
     def __init__(self, status: int, code: str, message: str, **more: object) -> None:
@@ -85,27 +85,27 @@ async def _answered(request: Request, body: bytes, work: Callable[[Configuration
     try:
         _admit(request, body, services.token, services.clock())
         return await asyncio.to_thread(work, request.app.state.configuration_sessions)
-    except Fault as fault:
-        return fault.response()
+    except AwsError as wrong:
+        return wrong.response()
     except Unreachable as error:
-        return Fault(500, "InternalServerException", _say(error)).response()
+        return AwsError(500, "InternalServerException", _say(error)).response()
 
 
 def _admit(request: Request, body: bytes, secret: str, now: datetime) -> None:
-    """Through the socket, with the token, or signed with it. Raises Fault for everybody else."""
+    """Through the socket, with the token, or signed with it. Raises AwsError for everybody else."""
     peer = request.scope.get(SCOPE_KEY)
     if isinstance(peer, Peer) and peer.trusted:
         return
     if not isinstance(peer, Peer) or peer.rejected:
-        raise Fault(403, "UnrecognizedClientException", f"The token is wrong. {_HOW}")
+        raise AwsError(403, "UnrecognizedClientException", f"The token is wrong. {_HOW}")
     if "authorization" not in request.headers:
-        raise Fault(403, "MissingAuthenticationTokenException", f"The request is not signed. {_HOW}")
+        raise AwsError(403, "MissingAuthenticationTokenException", f"The request is not signed. {_HOW}")
     path = request.scope.get("raw_path") or request.url.path.encode()
     asked = sigv4.Request(request.method, path.decode("latin-1"), request.scope["query_string"], request.headers.items(), body)
     try:
         sigv4.verify(asked, secret, now)
     except sigv4.Unsigned as error:
-        raise Fault(403, error.code, _say(error)) from error
+        raise AwsError(403, error.code, _say(error)) from error
 
 
 _HOW = "Set AWS_ACCESS_KEY_ID=tidegate, and AWS_SECRET_ACCESS_KEY to what is in the file `token` of Tidegate's home."
@@ -124,7 +124,7 @@ class ConfigurationSessions:
         self._seal = TokenSeal(services.token)
 
     def start(self, body: bytes) -> Response:
-        """Raises Fault."""
+        """Raises AwsError."""
         content = _content(body)
         application, environment, profile = (_name(content, key) for key in _NAMES)
         required = _interval(content.get("RequiredMinimumPollIntervalInSeconds"))
@@ -144,7 +144,7 @@ class ConfigurationSessions:
         return JSONResponse({"InitialConfigurationToken": self._seal.write(token)}, 201)
 
     def poll(self, tokens: list[str], call: str) -> Response:
-        """Raises Fault. A token that is refused is not spent."""
+        """Raises AwsError. A token that is refused is not spent."""
         token = self._read(tokens)
         view = self._view(token.application, token.environment)
         body, digest, number = _configuration(view, token.profile, {TARGETING_KEY: token.session})
@@ -196,7 +196,7 @@ class ConfigurationSessions:
         except NotFound as error:
             raise self._not_found(application, environment, error) from error
 
-    def _not_found(self, application: str, environment: str, error: NotFound) -> Fault:
+    def _not_found(self, application: str, environment: str, error: NotFound) -> AwsError:
         known = {(one.application, one.environment) for one in self._flags.glance.environments()}
         if (application, environment) in known:
             kind, named = "Deployment", {"ApplicationIdentifier": application, "EnvironmentIdentifier": environment}
@@ -205,7 +205,7 @@ class ConfigurationSessions:
         else:
             kind, named = "Application", {"ApplicationIdentifier": application}
         printable = {key: value.encode(errors="replace").decode() for key, value in named.items()}
-        return Fault(404, "ResourceNotFoundException", _say(error), ResourceType=kind, ReferencedBy=printable)
+        return AwsError(404, "ResourceNotFoundException", _say(error), ResourceType=kind, ReferencedBy=printable)
 
     def _now(self) -> int:
         return int(self._clock().timestamp() * 1000)
@@ -268,9 +268,9 @@ def _interval(value: object) -> int:
     return value
 
 
-def _bad(message: str, **problems: str) -> Fault:
+def _bad(message: str, **problems: str) -> AwsError:
     details = {"InvalidParameters": {key: {"Problem": problem} for key, problem in problems.items()}}
-    return Fault(400, "BadRequestException", message, Reason="InvalidParameters", Details=details)
+    return AwsError(400, "BadRequestException", message, Reason="InvalidParameters", Details=details)
 
 
 def _refuse_token(problem: str, message: str) -> NoReturn:
