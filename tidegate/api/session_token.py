@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
 import json
 from dataclasses import astuple, dataclass
@@ -62,7 +61,7 @@ class TokenSeal:
         return SessionToken(*json.loads(said))
 
     def _sign(self, content: bytes) -> bytes:
-        return hmac.digest(self._key, content, hashlib.sha256)
+        return hmac.digest(self._key, content, "sha256")
 
 
 def _text(content: bytes) -> str:
