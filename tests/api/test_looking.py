@@ -10,6 +10,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.support.served import BEGIN, House, Line
+from tidegate.core.environment_schema import environment_schema
+from tidegate.core.flags.flags_schema import flags_schema
 from tidegate.core.service_schema import service_schema
 from tidegate.core.verdict import GuardSeen
 
@@ -129,9 +131,17 @@ def test_a_loop_that_has_not_ticked_yet_is_starting_and_one_in_trouble_is_not_re
     assert own.get("/v1/health").json()["ready"] is False
 
 
-def test_the_published_schema_is_that_of_the_code(own: TestClient, request: pytest.FixtureRequest) -> None:
-    published = Path(__file__).parents[2] / "docs" / "service.schema.json"
+SCHEMAS = {"service": service_schema, "flags": flags_schema}
+
+
+@pytest.mark.parametrize("kind", SCHEMAS)
+def test_the_published_schema_is_that_of_the_code(own: TestClient, request: pytest.FixtureRequest, kind: str) -> None:
+    published, schema = Path(__file__).parents[2] / "docs" / f"{kind}.schema.json", SCHEMAS[kind]()
     if request.config.getoption("--rewrite"):
-        published.write_text(json.dumps(service_schema(), indent=2) + "\n")
-    assert json.loads(published.read_text()) == service_schema(), "it is rewritten by: pytest --rewrite tests/api"
-    assert own.get("/v1/schema/service.json").json() == service_schema()
+        published.write_text(json.dumps(schema, indent=2) + "\n")
+    assert json.loads(published.read_text()) == schema, "it is rewritten by: pytest --rewrite tests/api"
+    assert own.get(f"/v1/schema/{kind}.json").json() == schema
+
+
+def test_the_schema_of_the_environment_file_is_served(own: TestClient) -> None:
+    assert own.get("/v1/schema/environment.json").json() == environment_schema()

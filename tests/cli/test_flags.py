@@ -236,3 +236,12 @@ def test_values_are_pushed_for_an_environment(shop: House, run: Run) -> None:
     assert (shop.pushed[0][2]["service"], shop.pushed[0][2]["version"]) == ("shop/prod", "2")
     assert "a service, or of an environment" in run("push", "sales", "3", "-e", "shop/prod", "--service", "web").err
     assert run("push", "sales", "3", "-e", "prod").code == 2
+
+
+def test_the_files_to_begin_with_are_sound_and_have_schemas(served: House, run: Run, tmp_path: Path) -> None:
+    for kind in ("flags", "environment"):
+        (tmp_path / f"{kind}.yaml").write_text(run("example", kind).out)
+        assert run("schema", kind).json["title"] == f"Tidegate {'flag' if kind == 'flags' else kind} file"
+    assert "4 flags and 2 segments" in run("flags", "validate", "-f", str(tmp_path / "flags.yaml")).out
+    assert run("flags", "configure", "-f", str(tmp_path / "environment.yaml")).code == 0
+    assert run("flags", "deploy", "-f", str(tmp_path / "flags.yaml"), "-e", "prod", "--detach").code == 0

@@ -1,4 +1,4 @@
-"""The service file to begin with."""
+"""The files to begin with."""
 
 SERVICE = """\
 # A service file. Editors check it by the schema that `tidegate schema` prints.
@@ -25,6 +25,51 @@ plan: {linear: {step: 10%, every: 1m}, bake: 5m}
 alarms:
   - {name: errors, metric: error_rate, above: 1%, period: 10s, datapoints: 2 of 3, missing: not_breaching}
   - {name: slow, metric: p99, above: 800ms, period: 10s, datapoints: 3 of 3, missing: not_breaching}
+
+# Who is told. Remove the # to use it.
+# on: {webhook: "https://chat.example.org/hook", events: [rolled_back, waiting]}
+"""
+
+FLAGS = """\
+# The flags of one application. Editors check it by the schema that `tidegate schema flags` prints.
+application: shop
+
+# FlagGroups: who belongs together. Compared with the targeting key, or with another attribute.
+segments:
+  staff: [anna, bert]
+  berlin: {by: companyId, members: [c-17, c-99]}
+
+flags:
+  # The same for everybody: one line.
+  new-search: off
+  page-size: 20
+
+  # On for some, off for all others. Turn it on for everybody with: tidegate flags set new-checkout on
+  new-checkout:
+    owner: payments
+    expires: 2027-03-01
+    when: in segment staff or 10% by targetingKey
+
+  # The first variant whose rule holds; the last one has none and is the default.
+  theme:
+    variants:
+      dark: {value: "#000", when: plan == "pro" and version(app) >= "2.1"}
+      blue: {value: "#00f", share: 30%}
+      light: "#fff"
+"""
+
+ENVIRONMENT = """\
+# How changes of flags are released in one environment. Take it over with: tidegate flags configure -f prod.yaml
+application: shop
+environment: prod
+
+# A change goes to a growing share of the users. It is compared with what was there before, and goes back when it is worse.
+plan: {linear: {step: 10%, every: 1m}, bake: 5m}
+
+# Besides, on what the middleware in the application reports, and on what is pushed (tidegate push sales 3 -e shop/prod).
+alarms:
+  - {name: errors, metric: error_rate, above: 5%, period: 10s, datapoints: 2 of 3, missing: not_breaching}
+  # - {name: sales, metric: "pushed:sales", statistic: sum, below: 100, period: 1m}
 
 # Who is told. Remove the # to use it.
 # on: {webhook: "https://chat.example.org/hook", events: [rolled_back, waiting]}

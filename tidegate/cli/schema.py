@@ -1,9 +1,9 @@
-"""The schema of the service file, and an example of it."""
+"""The schemas of the files that people write, and examples of them."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,9 +12,11 @@ from tidegate.cli.options import AsJson
 
 class Kind(StrEnum):
     SERVICE = "service"
+    FLAGS = "flags"
+    ENVIRONMENT = "environment"
 
 
-What = Annotated[Kind, typer.Argument(metavar="KIND", help="Of what: service.", show_default=False)]
+What = Annotated[Kind, typer.Argument(metavar="KIND", help="Of what: service, flags or environment.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -22,22 +24,30 @@ def add_to(app: typer.Typer) -> None:
     app.command()(example)
 
 
-def schema(as_json: AsJson = False) -> None:  # noqa: ARG001 - it is JSON in any case
-    """Print the JSON Schema of the service file."""
+def schema(kind: What = Kind.SERVICE, as_json: AsJson = False) -> None:  # noqa: ARG001 - it is JSON in any case
+    """Print the JSON Schema of a file, for editors."""
     from tidegate.cli.screen import screen  # noqa: PLC0415
+
+    screen(as_json=True).document(_schema(kind))
+
+
+def _schema(kind: Kind) -> dict[str, Any]:
+    from tidegate.core.environment_schema import environment_schema  # noqa: PLC0415
+    from tidegate.core.flags.flags_schema import flags_schema  # noqa: PLC0415
     from tidegate.core.service_schema import service_schema  # noqa: PLC0415
 
-    screen(as_json=True).document(service_schema())
+    return {Kind.SERVICE: service_schema, Kind.FLAGS: flags_schema, Kind.ENVIRONMENT: environment_schema}[kind]()
 
 
-def example(kind: What = Kind.SERVICE, as_json: AsJson = False) -> None:  # noqa: ARG001 - there is one kind
-    """Print a service file to begin with."""
-    from tidegate.cli.example import SERVICE  # noqa: PLC0415
+def example(kind: What = Kind.SERVICE, as_json: AsJson = False) -> None:
+    """Print a file to begin with."""
+    from tidegate.cli.example import ENVIRONMENT, FLAGS, SERVICE  # noqa: PLC0415
     from tidegate.cli.screen import screen  # noqa: PLC0415
     from tidegate.core.text import read_yaml  # noqa: PLC0415
 
+    text = {Kind.SERVICE: SERVICE, Kind.FLAGS: FLAGS, Kind.ENVIRONMENT: ENVIRONMENT}[kind]
     shown = screen(as_json=as_json)
     if as_json:
-        shown.document(read_yaml(SERVICE, "the example"))
+        shown.document(read_yaml(text, "the example"))
     else:
-        shown.out.out(SERVICE, end="", highlight=False)
+        shown.out.out(text, end="", highlight=False)
