@@ -16,7 +16,32 @@ WANTED = {"wrk": "wrk", "openssl": "openssl", "curl": "curl", "chromium": "chrom
 POSTGRES = "postgresql"
 
 
+ROOT = Path(__file__).parent.parent
+EMULATORS = ROOT / ".venv-emulators"
+"""moto and ministack, which want another boto3 than ours."""
+WANTED_EMULATORS = ROOT / "tests" / "drivers" / "aws" / "emulators.lock"
+
+
 def main() -> int:
+    code = install_programs()
+    return install_emulators() or code
+
+
+def install_emulators() -> int:
+    """Emulators of AWS, into a place of their own; again when other versions of them are wanted."""
+    mark = EMULATORS / ".installed"
+    if mark.exists() and mark.read_text() == WANTED_EMULATORS.read_text():
+        return 0
+    pip = [str(EMULATORS / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    made = subprocess.run([sys.executable, "-m", "venv", str(EMULATORS)], check=False).returncode
+    if made or subprocess.run([*pip, "--require-hashes", "-r", str(WANTED_EMULATORS)], check=False).returncode:
+        print("Missing (tests that need them are skipped): moto, ministack", file=sys.stderr)
+        return 1 if os.environ.get("CI") else 0
+    mark.write_text(WANTED_EMULATORS.read_text())
+    return 0
+
+
+def install_programs() -> int:
     missing = [package for program, package in WANTED.items() if not shutil.which(program)]
     if not shutil.which("initdb") and not list(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
         missing.append(POSTGRES)

@@ -12,10 +12,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from tidegate.core.alarm_state import AlarmState
 from tidegate.core.environment import Environment
 from tidegate.core.errors import Stale
 from tidegate.core.exposure import NONE, Exposure
 from tidegate.core.harm import Harm
+from tidegate.core.metric_name import MetricName
 from tidegate.core.plan import Hook
 from tidegate.core.rollout import HookSeen, Readiness, Rollout
 from tidegate.core.service import On, Service, Tasks
@@ -209,6 +211,40 @@ class MetricSource(Protocol):
 
     def measure(self, asked: Sequence[Asked]) -> Measured:
         """One look at all of these tasks at the same time. A task that does not answer is blind, and never zero."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One statistic of one metric of CloudWatch. `metric` is its whole name, with every placeholder filled in."""
+
+    metric: MetricName
+    statistic: str  # as alarms write it: average, sum, p99
+    period: timedelta
+
+
+class CloudSource(Protocol):
+    """Alarms and metrics that CloudWatch evaluates and adds up."""
+
+    def states(self, names: Sequence[str]) -> Mapping[str, AlarmState]:
+        """The states of these alarms; one that does not exist is not in it."""
+
+    def figures(self, queries: Sequence[Query], begin: datetime, end: datetime) -> Mapping[Query, Mapping[datetime, float]]:
+        """By query, the figures of the periods that begin in this span. A period without data is not in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One value of ours that is published."""
+
+    name: str
+    value: float
+    unit: str  # Percent, Count
+    dimensions: tuple[tuple[str, str], ...] = ()
+
+
+class Publisher(Protocol):
+    def publish(self, figures: Sequence[Figure], at: datetime) -> None:
+        """Makes them known outside."""
 
 
 class Notifier(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,6 +24,8 @@ class Settings:
     database: str
     port: int = 7400
     tick: timedelta = timedelta(seconds=1)
+    cloudwatch: str = ""
+    """The namespace under which figures are published to CloudWatch; "" for not."""
 
     @property
     def socket(self) -> Path:
@@ -36,7 +39,7 @@ class Settings:
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """TIDEGATE_HOME, TIDEGATE_DATABASE, TIDEGATE_PORT, TIDEGATE_TICK. Raises Invalid with the mend."""
+    """TIDEGATE_HOME, TIDEGATE_DATABASE, TIDEGATE_PORT, TIDEGATE_TICK, TIDEGATE_CLOUDWATCH. Raises Invalid with the mend."""
     env = os.environ if environ is None else environ
     home = Path(env.get("TIDEGATE_HOME") or _default_home(env)).expanduser().absolute()
     if len(os.fsencode(home)) > LONGEST_SOCKET_PATH - len("/envoy/admin.sock"):
@@ -46,6 +49,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         database=env.get("TIDEGATE_DATABASE") or f"sqlite:///{home / 'tidegate.db'}",
         port=_port(env.get("TIDEGATE_PORT") or "7400"),
         tick=_tick(env.get("TIDEGATE_TICK") or "1s"),
+        cloudwatch=_namespace(env.get("TIDEGATE_CLOUDWATCH") or ""),
     )
 
 
@@ -57,6 +61,14 @@ def _port(text: str) -> int:
     if not text.isdigit() or not 0 <= int(text) <= 65535:
         raise Invalid(f"TIDEGATE_PORT is {text!r}.", "Give a port from 1 to 65535, or 0 for none.", "TIDEGATE_PORT")
     return int(text)
+
+
+def _namespace(text: str) -> str:
+    if text and (not re.fullmatch(r"[A-Za-z0-9._/#:-]{1,255}", text) or text.startswith("AWS/")):
+        raise Invalid(
+            f"TIDEGATE_CLOUDWATCH is {text!r}.", "Give a namespace of CloudWatch, as Tidegate.", "TIDEGATE_CLOUDWATCH"
+        )
+    return text
 
 
 def _tick(text: str) -> timedelta:

@@ -19,6 +19,8 @@ import structlog
 
 from tidegate.controller import Beating, Posting
 from tidegate.core.errors import TidegateError
+from tidegate.drivers.aws.call import Caller
+from tidegate.drivers.aws.cloudwatch import CloudWatch, missing_boto3
 from tidegate.drivers.envoy.router import EnvoyRouter
 from tidegate.drivers.hooks import Hooks
 from tidegate.drivers.jotter import FileJotter
@@ -27,6 +29,7 @@ from tidegate.drivers.process.runtime import ProcessRuntime
 from tidegate.drivers.pushed import PushedMetrics
 from tidegate.engine.agents import Agents
 from tidegate.engine.catalog import Catalog
+from tidegate.engine.cloud import Cloud
 from tidegate.engine.flag_board import FlagBoard
 from tidegate.engine.flags import FlagLever
 from tidegate.engine.gauges import Gauges
@@ -60,6 +63,8 @@ class House:
     levers: Levers
     pushed: PushedMetrics
     gauges: Gauges
+    cloudwatch: CloudWatch
+    cloud: Cloud
     watcher: Watcher
     hooks: Hooks
     unwritten: Unwritten
@@ -86,7 +91,9 @@ def build(settings: Settings) -> House:
     levers = Levers(lever, flags)
     pushed = PushedMetrics()
     gauges = Gauges(pushed=pushed, tasks=lever.tasks, version=catalog.known, clock=clock)
-    watcher = Watcher(lever=levers, gauges=gauges, tick=settings.tick)
+    cloudwatch = CloudWatch(_aws(), settings.cloudwatch)
+    cloud = Cloud(cloudwatch, clock)
+    watcher = Watcher(lever=levers, gauges=gauges, tick=settings.tick, cloud=cloud)
     hooks = Hooks()
     unwritten = Unwritten(FileJotter(settings.home / "unwritten"))
     # The next controller of this home goes on at once with what this one has claimed, without waiting for its lease.
@@ -100,6 +107,8 @@ def build(settings: Settings) -> House:
         levers=levers,
         pushed=pushed,
         gauges=gauges,
+        cloudwatch=cloudwatch,
+        cloud=cloud,
         watcher=watcher,
         hooks=hooks,
         unwritten=unwritten,
@@ -114,6 +123,22 @@ def build(settings: Settings) -> House:
         ),
         poked=poked,
     )
+
+
+def _aws() -> Callable[[], Caller]:
+    """AWS in boto3's own region. Importing boto3 takes as long as all the rest: only who asks AWS for something waits."""
+    made: list[Caller] = []
+
+    def caller() -> Caller:
+        if not made:
+            try:
+                from tidegate.drivers.aws.calls import Calls  # noqa: PLC0415 - see above
+            except ImportError as error:
+                raise missing_boto3(error) from error
+            made.append(Calls())
+        return made[0]
+
+    return caller
 
 
 def control(settings: Settings) -> int:
@@ -151,13 +176,20 @@ class _Controller:
         structlog.get_logger().info("first_look")
         gc.freeze()  # what is there now need not be looked through again
         gc.enable()
-        besides = {"doors": self._open_doors, "postman": self._carry_letters, "gauges": self._scrape}
+        besides = {
+            "doors": self._open_doors,
+            "postman": self._carry_letters,
+            "gauges": self._scrape,
+            "cloud": self._house.cloud.run,
+            "publishing": self._publish,
+        }
         threads = [threading.Thread(target=self._or_end, args=(do,), name=name, daemon=True) for name, do in besides.items()]
         for thread in threads:
             thread.start()
         self._beating.run(pause)
         self._posting.stop()
         self._house.gauges.stop()
+        self._house.cloud.stop()
         threads[0].join()
         if self._doors is not None:
             self._doors.close()
@@ -191,6 +223,14 @@ class _Controller:
         scraper = ScrapedMetrics()
         self._house.gauges.run(scraper)
         scraper.close()
+
+    def _publish(self) -> None:
+        house = self._house
+        if house.settings.cloudwatch:
+            from tidegate.engine.publishing import Publishing  # noqa: PLC0415 - see above
+
+            levers, publisher = house.levers, house.cloudwatch
+            Publishing(store=house.store, watcher=house.watcher, applied=levers.applied, publisher=publisher, clock=clock).run()
 
     def _end(self) -> int:
         """Told to end by `tidegate down`, the tasks end too; told by anybody else, everything goes on without us."""

@@ -18,6 +18,7 @@ from tidegate.drivers.memory_runtime import MemoryRuntime, MemoryWorld
 from tidegate.engine.agents import Agents
 from tidegate.engine.alarm_book import Scraped
 from tidegate.engine.catalog import Catalog
+from tidegate.engine.cloud import Cloud
 from tidegate.engine.flag_board import FlagBoard
 from tidegate.engine.flag_orders import FlagOrders
 from tidegate.engine.flags import FlagLever
@@ -98,6 +99,7 @@ class World:
         self.tasks = MemoryWorld()
         self.router = MemoryRouter()
         self.gauges = PretendedGauges()
+        self.cloud: Cloud | None = None
         self.start_controller()
 
     def start_controller(self, store: Store | None = None) -> None:
@@ -111,7 +113,7 @@ class World:
             document=catalog.document, reserve=self.store.reserve_serials, agents=self.agents, board=self.board
         )
         both = Levers(self.lever, self.flags)
-        self.watcher = Watcher(lever=both, gauges=self.gauges)
+        self.watcher = Watcher(lever=both, gauges=self.gauges, cloud=self.cloud)
         self.hooks = PretendedHooks()
         levers: dict[str, Lever] = {"flags": self.flags, "traffic": self.lever}
         unwritten = Unwritten(FileJotter(self.jots))

@@ -70,12 +70,13 @@ _DATAPOINTS = re.compile(r"([1-9]\d{0,3})\s+of\s+([1-9]\d{0,3})")
 
 
 class AlarmFile(Document):
-    """Either `metric` with one of above, at_least, below and at_most, or `when` with other alarms."""
+    """`metric` with one of above, at_least, below and at_most; or `when` with other alarms; or `cloudwatch`."""
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
     metric: str | None = None
     """error_rate, requests, p50, p90, p99, p99.9 or tasks_healthy; tasks:NAME{label="value"} for what the tasks expose at
-    `tasks.metrics`; pushed:NAME{label="value"} for what is pushed."""
+    `tasks.metrics`; pushed:NAME{label="value"} for what is pushed; cloudwatch:NAMESPACE/NAME{Dimension="value"} for what
+    CloudWatch has, where {version} in a value is that of the side."""
     above: WrittenLimit | None = None
     """Breaching above this limit: `1%` for error_rate, `800ms` for a latency, a number for the others."""
     at_least: WrittenLimit | None = None
@@ -98,6 +99,9 @@ class AlarmFile(Document):
     """Whether it rolls back. One that does not is shown, and may be used in composite alarms."""
     when: Annotated[str, Field(min_length=1)] | None = None
     """A composite alarm: ALARM(errors) AND (ALARM(slow) OR NOT OK(queue))."""
+
+    cloudwatch: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f]{1,255}$")] | None = None
+    """An alarm of CloudWatch, by its name. It fires while CloudWatch says ALARM; `missing` says what INSUFFICIENT_DATA is."""
 
     @field_validator("metric")
     @classmethod
@@ -150,25 +154,29 @@ class AlarmFile(Document):
 
     @model_validator(mode="after")
     def _one_kind(self) -> AlarmFile:
-        if (self.metric is None) == (self.when is None):
-            found = "both metric and when" if self.metric else "neither metric nor when"
+        given = [kind for kind in ("metric", "when", "cloudwatch") if getattr(self, kind) is not None]
+        if len(given) != 1:
+            found = f"both {' and '.join(given)}" if given else "neither metric nor when"
             raise ValueError(
-                f"alarm {self.name} has {found}.\nGive one: metric to compare with a limit, when to combine alarms."
+                f"alarm {self.name} has {found}.\nGive one: metric to compare with a limit, when to combine alarms, "
+                "cloudwatch for an alarm of CloudWatch."
             )
-        if self.when is not None:
-            self._check_composite()
+        if self.cloudwatch is not None:
+            self._has_none_of(*_LIMITS, "statistic", "period", "datapoints", "of", why="CloudWatch has it")
+        elif self.when is not None:
+            self._has_none_of(
+                *_LIMITS, "statistic", "period", "datapoints", "missing", "of", why="the alarms in `when` have it"
+            )
         else:
             self._check_metric(self.metric_name)
         return self
 
-    def _check_composite(self) -> None:
-        fields = type(self).model_fields
-        for key in ("above", "at_least", "below", "at_most", "statistic", "period", "datapoints", "missing", "of"):
+    def _has_none_of(self, *keys: str, why: str) -> None:
+        fields, kind = type(self).model_fields, "a composite alarm" if self.when else "an alarm of CloudWatch"
+        for key in keys:
             # Compared with the default, not with what was given: a stored document gives everything.
             if getattr(self, key) != fields[key].default:
-                raise ValueError(
-                    f"alarm {self.name} is a composite alarm and has {key}.\nRemove {key}: the alarms in `when` have it."
-                )
+                raise ValueError(f"alarm {self.name} is {kind} and has {key}.\nRemove {key}: {why}.")
 
     def _check_metric(self, metric: MetricName) -> None:
         given = [comparison for comparison in Comparison if getattr(self, comparison) is not None]
@@ -178,6 +186,11 @@ class AlarmFile(Document):
         _check_unit(metric, given[0], self.limit)
         if self.statistic is not None and metric.source is Source.ROUTER:
             raise ValueError(f"alarm {self.name}: {metric} has no statistic to choose.\nRemove statistic: {self.statistic}.")
+        if metric.source is Source.CLOUDWATCH and not _is_period_of_cloudwatch(self.period):
+            raise ValueError(
+                f"alarm {self.name}: CloudWatch has no periods of {say_duration(self.period)}.\n"
+                "Use 1s, 5s, 10s, 20s, 30s (of high-resolution metrics) or whole minutes."
+            )
         if self.periods * self.period > LONGEST:
             raise ValueError(
                 f"alarm {self.name} looks at {self.periods} periods of {say_duration(self.period)}, more than a day.\n"
@@ -188,7 +201,7 @@ class AlarmFile(Document):
     def metric_name(self) -> MetricName:
         """Of a metric alarm only."""
         if self.metric is None:
-            raise ValueError(f"{self.name} is a composite alarm and has no metric")
+            raise ValueError(f"{self.name} is no metric alarm and has no metric")
         return parse_metric_name(self.metric)
 
     @cached_property
@@ -227,6 +240,8 @@ class AlarmFile(Document):
         """The alarm in one line: `error_rate of the candidate above 1% in 2 of 3 periods of 10s`."""
         if self.when is not None:
             return self.when
+        if self.cloudwatch is not None:
+            return f"CloudWatch's alarm {self.cloudwatch}"
         of = "" if self.of is Of.SERVICE else f" of the {self.of}"
         statistic = f"{self.statistic or 'average'} of " if self.metric_name.source is not Source.ROUTER else ""
         condition = f"{self.comparison.said} {self.limit}"
@@ -234,6 +249,14 @@ class AlarmFile(Document):
 
     def breaches(self, value: float) -> bool:
         return self.comparison.breaches(value, self.limit.value)
+
+
+_LIMITS = ("above", "at_least", "below", "at_most")
+_HIGH_RESOLUTION = tuple(timedelta(seconds=seconds) for seconds in (1, 5, 10, 20, 30))
+
+
+def _is_period_of_cloudwatch(period: timedelta) -> bool:
+    return period in _HIGH_RESOLUTION or not period % timedelta(minutes=1)
 
 
 def _check_unit(metric: MetricName, key: Comparison, limit: Limit) -> None:

@@ -151,6 +151,23 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+def evaluate_told(alarm: AlarmFile, datapoints: Sequence[Datapoint], previous: AlarmState | None = None) -> AlarmSeen:
+    """An alarm that CloudWatch evaluates; see told_series.state_as_datapoint. Its state counts at once: it has no periods."""
+    last = datapoints[-1] if datapoints else None
+    if last is None or last.blind:
+        kept = previous or AlarmState.INSUFFICIENT_DATA
+        why = "nobody has looked yet" if last is None else "CloudWatch does not answer, or does not know it"
+        return AlarmSeen(alarm.name, kept, f"{alarm.said}: {why}", blind=last is not None)
+    if last.value is not None:
+        said = AlarmState.ALARM if last.value else AlarmState.OK
+        return AlarmSeen(alarm.name, said, f"{alarm.said} is {said}")
+    state = {Missing.BREACHING: AlarmState.ALARM, Missing.NOT_BREACHING: AlarmState.OK}.get(alarm.missing)
+    if alarm.missing is Missing.IGNORE:
+        state = previous
+    why = f"{alarm.said} is INSUFFICIENT_DATA{_COUNTS[alarm.missing]}"
+    return AlarmSeen(alarm.name, state or AlarmState.INSUFFICIENT_DATA, why)
+
+
 def evaluate_composite(alarm: AlarmFile, rule: Rule, seen: Mapping[str, AlarmSeen]) -> AlarmSeen:
     """A composite alarm, from the alarms that it speaks of.
 
@@ -180,6 +197,8 @@ def evaluate_all(
     for alarm in in_order(alarms):
         if alarm.rule is not None:
             seen[alarm.name] = evaluate_composite(alarm, alarm.rule, seen)
+        elif alarm.cloudwatch is not None:
+            seen[alarm.name] = evaluate_told(alarm, datapoints.get(alarm.name, ()), previous.get(alarm.name))
         else:
             seen[alarm.name] = evaluate(alarm, datapoints.get(alarm.name, ()), previous.get(alarm.name))
     return {alarm.name: seen[alarm.name] for alarm in alarms}

@@ -140,6 +140,10 @@ class OwnMetric(Document):
             raise ValueError(str(wrong)) from wrong
         if name.source is Source.ROUTER:
             raise ValueError(f"{metric} is the router's own, and compared already.\nName one of tasks: or pushed: here.")
+        if name.source is Source.CLOUDWATCH:
+            raise ValueError(
+                f"{metric} is told a minute late, and added up already.\nUse it in an alarm; compare tasks: or pushed:."
+            )
         return str(name)
 
     @model_validator(mode="after")

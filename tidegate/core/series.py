@@ -11,22 +11,42 @@ import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from pydantic import TypeAdapter
 
 from tidegate.core.alarm import AlarmFile, Of
-from tidegate.core.alarm_state import Datapoint
+from tidegate.core.alarm_state import AlarmState, Datapoint
 from tidegate.core.counts import Counted, Counts, grown, tally_of
 from tidegate.core.latency import Latencies
 from tidegate.core.metric_name import Source, parse_metric_name
 from tidegate.core.metric_series import Measured, MetricSeries
 from tidegate.core.router_series import Look, RouterSeries
 from tidegate.core.tally import Tally
+from tidegate.core.told_series import ToldSeries, state_as_datapoint
 from tidegate.core.waiting import Waiting
 
 TASKS_HEALTHY = "tasks_healthy"
 SET_BACK = timedelta(seconds=5)
 """A clock that goes back by more was set back: nothing before can be compared with anything after."""
+
+
+class Told(Protocol):
+    """What CloudWatch said last of what the alarms of one service ask."""
+
+    @property
+    def answered(self) -> datetime | None:
+        """When it answered last; None: never yet."""
+
+    @property
+    def silent(self) -> bool:
+        """Whether it owes an answer for too long."""
+
+    def state(self, alarm: str) -> AlarmState | None:
+        """None: it is silent for too long, or knows no such alarm."""
+
+    def figures(self, of: Of, metric: str, statistic: str, period: timedelta) -> Mapping[int, float] | None:
+        """By the number of the period; None: not asked yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +60,8 @@ class Series:
     waiting: Mapping[Of, Waiting] = field(default_factory=dict)
     router: Mapping[str, RouterSeries] = field(default_factory=dict)
     metrics: Mapping[str, MetricSeries] = field(default_factory=dict)
+    asked: Mapping[str, ToldSeries] = field(default_factory=dict)
+    states: Mapping[str, Datapoint] = field(default_factory=dict)  # of alarms of CloudWatch, by their names there
 
     @classmethod
     def of(cls, alarms: Iterable[AlarmFile], *, candidate: str = "", baseline: str = "") -> Series:
@@ -49,10 +71,15 @@ class Series:
         """The same for other alarms: what they share with the ones before goes on."""
         router: dict[str, RouterSeries] = {}
         metrics: dict[str, MetricSeries] = {}
+        asked: dict[str, ToldSeries] = {}
         for alarm in alarms:
             if alarm.metric is None:
                 continue
             key, keep = self._key(alarm), alarm.evaluation_range
+            if alarm.metric_name.source is Source.CLOUDWATCH:
+                told = asked.get(key) or self.asked.get(key) or ToldSeries(alarm.period, keep)
+                asked[key] = told.kept(max(keep, told.keep if key in asked else keep))
+                continue
             if alarm.metric_name.source is Source.ROUTER:
                 counted = router.get(key) or self.router.get(key) or RouterSeries(alarm.metric, alarm.period, keep)
                 router[key] = counted.kept(max(keep, counted.keep if key in router else keep))
@@ -60,7 +87,7 @@ class Series:
                 fresh = MetricSeries(alarm.metric, alarm.statistic or "average", alarm.period, keep)
                 shown = metrics.get(key) or self.metrics.get(key) or fresh
                 metrics[key] = shown.kept(max(keep, shown.keep if key in metrics else keep))
-        return replace(self, router=router, metrics=metrics)
+        return replace(self, router=router, metrics=metrics, asked=asked)
 
     def _key(self, alarm: AlarmFile) -> str:
         of = alarm.of if self.candidate else Of.SERVICE
@@ -68,8 +95,11 @@ class Series:
 
     def datapoints(self, alarm: AlarmFile) -> tuple[Datapoint, ...]:
         """Of whole periods, the newest last. Nothing for a composite alarm, or for one that `fit` was not told of."""
+        if alarm.cloudwatch is not None:
+            state = self.states.get(alarm.cloudwatch)
+            return (state,) if state is not None else ()
         key = self._key(alarm)
-        series = self.router.get(key) or self.metrics.get(key)
+        series = self.router.get(key) or self.metrics.get(key) or self.asked.get(key)
         return series.closed if series else ()
 
     def look(self, at: datetime, counts: Counts | None, *, healthy: Mapping[Of, int] | None) -> Series:
@@ -116,13 +146,32 @@ class Series:
                 metrics[key] = one.add(at, mine)
         return replace(series, metrics=metrics)
 
+    def tell(self, at: datetime, told: Told, alarms: Iterable[AlarmFile]) -> Series:
+        """One look at what CloudWatch said last, for the same alarms as `fit`."""
+        series, asked, states = self._at(at), dict[str, ToldSeries](), dict[str, Datapoint]()
+        for alarm in alarms:
+            if alarm.cloudwatch is not None and (told.silent or told.answered is not None):
+                state = told.state(alarm.cloudwatch)
+                before = self.states.get(alarm.cloudwatch)
+                fresh = state_as_datapoint(at, state)
+                # The same state again is nothing new: alarms are judged anew only when something is.
+                same = before is not None and (before.value, before.blind) == (fresh.value, fresh.blind)
+                states[alarm.cloudwatch] = before if same and before is not None else fresh
+            key = self._key(alarm)
+            if key in series.asked:
+                of = alarm.of if self.candidate else Of.SERVICE
+                figures = told.figures(of, alarm.metric or "", alarm.statistic or "average", alarm.period)
+                asked[key] = series.asked[key].look(at, figures, told.answered)
+        return replace(series, asked=asked, states=states)
+
     def _at(self, at: datetime) -> Series:
         """Goes on, or begins anew when the clock was set back."""
         if self.told is None or at >= self.told - SET_BACK:
             return replace(self, told=max(at, self.told or at))
         router = {key: RouterSeries(one.metric, one.period, one.keep) for key, one in self.router.items()}
         metrics = {key: MetricSeries(one.metric, one.statistic, one.period, one.keep) for key, one in self.metrics.items()}
-        return Series(self.candidate, self.baseline, at, router=router, metrics=metrics)
+        asked = {key: ToldSeries(one.period, one.keep) for key, one in self.asked.items()}
+        return Series(self.candidate, self.baseline, at, router=router, metrics=metrics, asked=asked)
 
     def _is_of(self, of: Of, version: str) -> bool:
         return of is Of.SERVICE or version == (self.candidate if of is Of.CANDIDATE else self.baseline)

@@ -15,7 +15,7 @@ from tidegate.core.alarm import AlarmFile, Of
 from tidegate.core.alarm_evaluation import evaluate_all
 from tidegate.core.alarm_state import AlarmSeen, AlarmState, Datapoint
 from tidegate.core.counts import Counts
-from tidegate.core.series import Series
+from tidegate.core.series import Series, Told
 from tidegate.ports import Measurement
 
 
@@ -37,6 +37,7 @@ class Glimpse:
     healthy: Mapping[Of, int] | None
     scraped: Scraped | None = None
     pushed: Sequence[Measurement] | None = None
+    told: Told | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ class AlarmBook:
             series = series.scraped(seen.scraped.at, seen.scraped.measurements, tasks=seen.scraped.tasks)
         if seen.pushed is not None:
             series = series.pushed(seen.at, seen.pushed)
+        if seen.told is not None:
+            series = series.tell(seen.at, seen.told, alarms)
         return replace(self, series=series)
 
     def points(self, alarms: Sequence[AlarmFile]) -> dict[str, tuple[Datapoint, ...]]:

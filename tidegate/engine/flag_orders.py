@@ -74,7 +74,7 @@ class FlagOrders:
 
     def _check(self, file: Environment) -> None:
         file.plan.resolve()
-        for problem in self._watcher.unknown_metrics(file):
+        for problem in (*self._watcher.unknown_alarms(file), *self._watcher.unknown_metrics(file)):
             raise problem
 
     # --- Documents ----------------------------------------------------------------------------------------------------

@@ -90,6 +90,8 @@ class Orders:
         file.plan.resolve().check_grain(self._lever.grain)
         self._runtime.check(file, version or "check")
         self._router.check(file, others)
+        for problem in self._watcher.unknown_alarms(file):
+            raise problem
         record = self._store.service(file.service)
         if record is not None and record.stable:  # before the first version nobody can know which metrics there are
             for problem in self._watcher.unknown_metrics(file):

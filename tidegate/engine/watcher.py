@@ -25,11 +25,13 @@ from tidegate.core.history import History
 from tidegate.core.metric_name import MetricName, Source, parse_metric_name, refuse_unknown
 from tidegate.core.plan import IfFiring
 from tidegate.core.rollout import Phase, Rollout
-from tidegate.core.series import Series
+from tidegate.core.series import Series, Told
 from tidegate.core.setting import Applied
 from tidegate.core.tally import NOTHING
 from tidegate.core.verdict import GOOD, GuardSeen, TaskHealth, Verdict, combine, hard_gate
 from tidegate.engine.alarm_book import AlarmBook, Glimpse, Scraped
+from tidegate.engine.cloud import Cloud
+from tidegate.engine.cloud import Sides as CloudSides
 from tidegate.engine.comparing import Compared, Comparing, Moment, Sides
 from tidegate.engine.recent import Recent, figures_of
 from tidegate.engine.remembering import Remembering, Stood
@@ -170,9 +172,12 @@ class _Watched:
 
 
 class Watcher:
-    def __init__(self, *, lever: Seeing, gauges: Gauges, tick: timedelta = timedelta(seconds=1)) -> None:
+    def __init__(
+        self, *, lever: Seeing, gauges: Gauges, tick: timedelta = timedelta(seconds=1), cloud: Cloud | None = None
+    ) -> None:
         self._lever = lever
         self._gauges = gauges
+        self._cloud = cloud
         self._tick = tick
         self._services: dict[str, _Watched] = {}
         self._rollouts: dict[str, _Watched] = {}
@@ -192,19 +197,24 @@ class Watcher:
         self._looks = {id_: look for id_, look in self._looks.items() if id_ in self._rollouts}
         files = {record.file.subject: record.file for record in records}
         judged = {held.rollout.subject for held in going}
+        if self._cloud is not None:
+            self._cloud.begin()
         for record in records:
             self._look_at_service(record, now, judge=record.file.subject not in judged)
         for held in going:
             file = files.get(held.rollout.subject)
             if file is not None:
                 self._looks[held.rollout.id] = self._look_at_rollout(held.rollout, file, now)
+        if self._cloud is not None:
+            self._cloud.end(now)
 
     def _look_at_service(self, record: Record, now: datetime, *, judge: bool) -> None:
         """While a rollout is in flight the same alarms are judged there; here only the figures go on."""
         name, watched = record.file.subject, self._services[record.file.subject]
         health = self._lever.health(name, record.stable) if record.stable else None
         healthy = None if health is None else {Of.SERVICE: health.healthy}
-        watched.book = watched.book.look(record.file.alarms, self._glimpse(name, healthy, now))
+        told = self._told(record.file.alarms, CloudSides(stable=record.stable), now) if judge else None
+        watched.book = watched.book.look(record.file.alarms, replace(self._glimpse(name, healthy, now), told=told))
         if judge:
             watched.judge(record.file.alarms)
         self._add_recent(watched, name, now)
@@ -226,7 +236,8 @@ class Watcher:
         candidate = self._lever.health(subject, rollout.candidate)
         baseline = self._lever.health(subject, rollout.baseline) if rollout.baseline else None
         glimpse = self._glimpse(subject, _healthy(candidate, baseline), now)
-        watched.book = watched.book.look(file.alarms, glimpse)
+        told = self._told(file.alarms, CloudSides(rollout.candidate, rollout.baseline), now)
+        watched.book = watched.book.look(file.alarms, replace(glimpse, told=told))
         watched.judge(file.alarms)
         self._add_recent(watched, subject, now)
         reading = self._reading(subject)[0] or ServiceReading()
@@ -317,6 +328,9 @@ class Watcher:
                 due[service] = watched.remembering.to_json()
         return due
 
+    def _told(self, alarms: Sequence[AlarmFile], sides: CloudSides, now: datetime) -> Told | None:
+        return self._cloud.want(alarms, sides, now) if self._cloud is not None else None
+
     def _glimpse(self, service: str, healthy: Mapping[Of, int] | None, now: datetime) -> Glimpse:
         gauges = self._gauges
         return Glimpse(now, self._counts(service, now), healthy, gauges.scraped(service), gauges.pushed(service))
@@ -394,7 +408,15 @@ class Watcher:
     def firing(self, file: Released, record: Record) -> Sequence[GuardSeen]:
         """Alarms of this file that would roll back, and fire already before the start."""
         acting = {alarm.name for alarm in file.alarms if alarm.rollback}
-        return [guard for guard in self.alarms(record) if guard.state == "firing" and guard.name in acting]
+        told = self._cloud.firing(file.alarms) if self._cloud is not None else {}
+        fires = [alarm for alarm in file.alarms if told.get(alarm.name) is AlarmState.ALARM and alarm.rollback]
+        now = [GuardSeen(alarm.name, "firing", why=f"{alarm.said} is ALARM", query=alarm.said) for alarm in fires]
+        seen = [guard for guard in self.alarms(record) if guard.state == "firing" and guard.name in acting - told.keys()]
+        return [*now, *seen]
+
+    def unknown_alarms(self, file: Released) -> Sequence[Refused]:
+        """Why alarms of CloudWatch could never be seen. Raises Unreachable when CloudWatch does not say: nothing begins."""
+        return self._cloud.problems(file.alarms) if self._cloud is not None else ()
 
     def unknown_metrics(self, file: Released) -> Iterator[Refused]:
         """Why guards of this file could never see anything: their metric does not exist."""
@@ -410,7 +432,7 @@ class Watcher:
 def _asked(file: Released) -> Iterator[tuple[MetricName, str]]:
     """Metrics that the router does not count, and where the file names them."""
     for place, alarm in enumerate(file.alarms):
-        if alarm.metric is not None and alarm.metric_name.source is not Source.ROUTER:
+        if alarm.metric is not None and alarm.metric_name.source in (Source.TASKS, Source.PUSHED):
             yield alarm.metric_name, f"alarms[{place}].metric"
     for place, own in enumerate(file.compare.metrics):
         for metric in own.asked:

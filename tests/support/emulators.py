@@ -1,0 +1,78 @@
+"""AWS as others wrote it: moto (load balancers, CloudWatch, IAM) and ministack (ECS, AppConfig), on free ports of loopback.
+
+Each in a process of its own, from `.venv-emulators`, which `make setup-test` makes: they want another boto3 than ours. Neither
+is Amazon's: what each of them does rightly, and what not, is in docs/aws.md.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tests.support.postgres import missing
+
+PROGRAMS = Path(__file__).parent.parent.parent / ".venv-emulators" / "bin"
+KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+
+
+@contextmanager
+def moto(directory: Path) -> Iterator[str]:
+    """Its URL."""
+    port = _free_port()
+    with _running([str(PROGRAMS / "moto_server"), "-H", "127.0.0.1", "-p", str(port)], {}, port, directory / "moto.log") as url:
+        yield url
+
+
+@contextmanager
+def ministack(directory: Path) -> Iterator[str]:
+    """Its URL. Without a Docker engine its tasks are records: RUNNING, with no container."""
+    port = _free_port()
+    env = {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "DOCKER_HOST": "unix:///nowhere", "HOME": str(directory)}
+    with _running([str(PROGRAMS / "ministack")], env, port, directory / "ministack.log") as url:
+        yield url
+
+
+@contextmanager
+def _running(command: list[str], env: Mapping[str, str], port: int, log: Path) -> Iterator[str]:
+    if not Path(command[0]).exists():
+        missing(f"{Path(command[0]).name} is not installed (make setup-test)")
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, env={**os.environ, **KEYS, **env}, stdout=out, stderr=out)
+    try:
+        _wait(process, f"http://127.0.0.1:{port}/", log)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        with suppress(urllib.error.HTTPError):
+            try:
+                urllib.request.urlopen(url, timeout=5).close()
+            except (urllib.error.URLError, OSError) as error:
+                if not isinstance(error, urllib.error.HTTPError):
+                    time.sleep(0.05)
+                    continue
+                error.close()
+        return
+    raise AssertionError(f"{url} does not answer: {log.read_text(errors='replace')[-500:]}")
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
