@@ -16,6 +16,7 @@ from tidegate.api.door import loopback_door
 from tidegate.core.flags.snapshot import decode_snapshot
 from tidegate.core.rollout import Phase
 from tidegate.core.verdict import GuardSeen
+from tidegate.engine.view import Figures
 
 PROD = "/v1/applications/shop/environments/prod"
 FLAGS = {
@@ -222,3 +223,49 @@ def test_alarms_of_environments_are_among_the_others(house: House, own: TestClie
     assert [one["service"] for one in own.get("/v1/alarms").json()] == ["shop/prod"]
     assert own.get("/v1/alarms", params={"service": "shop/prod"}).status_code == 200
     assert own.get("/v1/alarms", params={"service": "shop/none"}).status_code == 404
+
+
+def test_what_a_change_would_do_is_told_and_nothing_is_changed(house: House, own: TestClient) -> None:
+    release(house, own)
+    before = house.store.events(limit=1000)
+    house.watcher.sides["baseline"] = Figures(requests=300, failed=3, per_second=30.0, error_rate=0.01)
+    content = {**FLAGS, "flags": {**FLAGS["flags"], "checkout": "on"}}  # type: ignore[dict-item]
+    told = own.post(f"{PROD}/validate", json={"content": content, "plan": "linear 50% every 1m"}).json()
+    assert (told["environment"], told["base"], told["candidate"], told["reported"]) == ("shop/prod", 1, 2, 30.0)
+    assert [(one["kind"], one["name"]) for one in told["changes"]] == [("changed", "checkout")]
+    assert [step["exposure"] for step in told["steps"]] == ["50%", "100%"]
+    assert [(guard["name"], guard["armed"]) for guard in told["guards"]] == [("comparison", "yes")]
+    same = own.post(f"{PROD}/validate", json={"number": 1}).json()
+    assert (same["candidate"], same["changes"]) == (1, [])
+    other = own.post(f"{PROD}/validate", json={"content": {**FLAGS, "application": "till"}})
+    assert (other.status_code, other.json()["where"]) == (422, "application")
+    assert own.post(f"{PROD}/validate", json={"content": FLAGS, "plan": "linear 0% every 1m"}).status_code == 422
+    assert (house.store.events(limit=1000), house.store.documents("shop", 5)[0].number) == (before, 1)
+
+
+def test_a_first_document_has_nothing_to_protect_and_a_silent_agent_arms_nothing(house: House, own: TestClient) -> None:
+    told = own.post(f"{PROD}/validate", json={"content": FLAGS}).json()
+    assert (told["base"], told["guards"], told["warnings"], told["agents"]) == (0, [], [], 0)
+    release(house, own)
+    told = own.post(f"{PROD}/validate", json={"content": FLAGS}).json()
+    assert [(guard["armed"], guard["why"]) for guard in told["guards"]] == [("no", "no agent is there")]
+
+
+def test_a_plan_is_forecast_at_what_agents_report_or_at_what_is_said(house: House, own: TestClient) -> None:
+    release(house, own)
+    refused = own.post(f"{PROD}/forecast", json={})
+    assert (refused.status_code, refused.json()["mend"]) == (400, "Say it: --traffic 30/s.")
+    told = own.post(f"{PROD}/forecast", json={"traffic": "100/s", "plan": "linear 25% every 1m"}).json()
+    assert (told["service"], told["first"], told["steps"][0]["requests"]) == ("shop/prod", False, 1500)
+    file = {"application": "shop", "environment": "stage", "compare": "off"}
+    assert own.post(f"{PROD}/forecast", json={"file": file, "traffic": "1/s"}).status_code == 422
+    stage = own.post("/v1/applications/shop/environments/stage/forecast", json={"file": file, "traffic": "1/s"}).json()
+    assert stage["first"]
+    assert "only alarms take a bad change back" in stage["warnings"][0]
+
+
+def test_a_pushed_value_is_of_a_service_or_of_an_environment(house: House, own: TestClient) -> None:
+    assert own.post("/v1/metrics/sales", json={"value": 1, "environment": "shop/prod"}).json() == {"taken": 1}
+    assert house.pushed[0][2]["service"] == "shop/prod"
+    for wrong in ({"environment": "shop"}, {"environment": "shop/prod", "service": "web"}):
+        assert own.post("/v1/metrics/sales", json={"value": 1, **wrong}).status_code == 422, wrong
