@@ -11,7 +11,6 @@ free-form configuration: its value alone, as it was written.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import re
@@ -23,6 +22,7 @@ from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
 from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from tidegate.agent.answer import Ready, dump
@@ -84,7 +84,7 @@ async def _answered(request: Request, body: bytes, work: Callable[[Configuration
     services: ApiServices = request.app.state.services
     try:
         _admit(request, body, services.token, services.clock())
-        return await asyncio.to_thread(work, request.app.state.configuration_sessions)
+        return await run_in_threadpool(work, request.app.state.configuration_sessions)
     except AwsError as wrong:
         return wrong.response()
     except Unreachable as error:

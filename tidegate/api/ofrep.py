@@ -5,9 +5,8 @@ It is the agent's own answer, from the same snapshot. Nothing is streamed: clien
 
 from __future__ import annotations
 
-import asyncio
-
 from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from tidegate.agent import ofrep
@@ -32,7 +31,7 @@ async def evaluate_all(
     def answered() -> Answer:
         return ofrep.evaluate_all(in_force.of(application, environment), body, seen=seen, host="")
 
-    return _response(await asyncio.to_thread(answered))
+    return _response(await run_in_threadpool(answered))
 
 
 @router.post(f"{_OFREP}/{{flag:path}}", **described(OfrepAnswer, body=OfrepBody))
@@ -45,7 +44,7 @@ async def evaluate_one(
     def answered() -> Answer:
         return ofrep.evaluate_one(in_force.of(application, environment), flag, body)
 
-    return _response(await asyncio.to_thread(answered))
+    return _response(await run_in_threadpool(answered))
 
 
 def _response(answer: Answer) -> Response:
