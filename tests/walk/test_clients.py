@@ -198,8 +198,8 @@ def test_each_session_moves_once_and_goes_back_with_the_rollback_though_the_cont
     until(lambda: exposure() == "50%", 60, "half of the sessions are exposed", shop.tidegate.words)
     half = poll()
     assert 2 < sum(half) < 22
-    shop.tidegate.back("controller", shop.tidegate.kill("controller"))
-    shop.tidegate.answers()
+    shop.tidegate.back("controller", shop.tidegate.kill("controller"), within=90)
+    shop.tidegate.answers(within=90)
     until(lambda: exposure() == "50%", 60, "it goes on", shop.tidegate.words)
     assert poll() == half
     shop.tidegate.ask("POST", f"{shop.prod}/promote", full=True)
