@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-ALL = ("envoy_overhead", "promote", "controller", "restart", "comparison_cpu", "flags_evaluate")
+ALL = ("envoy_overhead", "promote", "controller", "restart", "comparison_cpu", "flags_evaluate", "flags_agent", "flags_fleet")
 
 
 def main() -> int:

@@ -178,7 +178,9 @@ def test_the_stream_brings_the_snapshot_and_then_only_what_changes(house: House,
 
     def read() -> None:
         with (
-            httpx2.Client(transport=httpx2.HTTPTransport(uds=str(serving.socket)), base_url="http://tidegate") as client,
+            httpx2.Client(
+                transport=httpx2.HTTPTransport(uds=str(serving.socket)), base_url="http://tidegate", timeout=60
+            ) as client,
             client.stream("GET", f"{PROD}/stream") as response,
         ):
             kind = ""

@@ -129,10 +129,16 @@ class ControlPlane:
             self._app(), lifespan="off", log_config=None, log_level="critical", access_log=False, timeout_graceful_shutdown=1
         )
         server = self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[door])), daemon=True)
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve(server, door)), daemon=True)
         self._thread.start()
         until(lambda: server.started)
         return self
+
+    async def _serve(self, server: uvicorn.Server, door: socket.socket) -> None:
+        await server.serve(sockets=[door])
+        for connection in list(server.server_state.connections):
+            connection.transport.abort()  # who was cancelled at the end would leave its client waiting
+        await asyncio.sleep(0)
 
     def stop(self) -> None:
         self._closing.set()

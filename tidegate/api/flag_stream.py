@@ -28,15 +28,15 @@ class FlagStreams:
         self._loop = asyncio.get_running_loop()
         self._waiting: dict[str, set[asyncio.Event]] = {}
         self._watching: asyncio.Task[None] | None = None
-        self._messages: dict[tuple[str, str], tuple[Posted, str]] = {}
+        self._messages: dict[tuple[str, str], tuple[Posted, bytes]] = {}
 
-    async def messages(self, subject: str) -> AsyncIterator[str]:
+    async def messages(self, subject: str) -> AsyncIterator[bytes]:
         """The snapshot at once, and every change of it. It ends when nothing is in force there any more: an agent that was left
         with signs of life would go on to call its flags the newest."""
         woken = asyncio.Event()
         self._enter(subject, woken)
         before: Posted | None = None
-        yield "retry: 1000\n\n"
+        yield b"retry: 1000\n\n"
         try:
             while not self._closing.is_set():
                 woken.clear()
@@ -47,17 +47,17 @@ class FlagStreams:
                 elif posted is None and before is not None:
                     return
                 elif not await _within(woken, HEARTBEAT):
-                    yield ": still here\n\n"
+                    yield b": still here\n\n"
         finally:
             self._leave(subject, woken)
 
-    def _message(self, subject: str, posted: Posted, before: Posted | None) -> str:
-        """The same text for everybody who was as far."""
+    def _message(self, subject: str, posted: Posted, before: Posted | None) -> bytes:
+        """The same bytes for everybody who was as far."""
         kind = "exposure" if before is not None and posted.moves(before) else "snapshot"
         known = self._messages.get((subject, kind))
         if known is None or known[0] is not posted:
             data = _moved(posted) if kind == "exposure" else posted.text
-            known = (posted, f"event: {kind}\nid: {posted.snapshot.serial}\ndata: {data}\n\n")
+            known = (posted, f"event: {kind}\nid: {posted.snapshot.serial}\ndata: {data}\n\n".encode())
             self._messages[subject, kind] = known
         return known[1]
 

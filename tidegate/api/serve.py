@@ -57,6 +57,9 @@ class Serving:
 
     async def _serve(self) -> None:
         await asyncio.gather(*(server.serve(sockets=[door]) for server, door in self._doors))
+        for connection in [one for server in self._servers for one in server.server_state.connections]:
+            connection.transport.abort()  # who was cancelled in the end would leave its client waiting
+        await asyncio.sleep(0)  # in which they close
 
     def start(self) -> Serving:
         """Returns when both doors answer."""
