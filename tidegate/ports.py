@@ -138,6 +138,7 @@ class ServiceReading:
     seen_failures: int = 0
     ejected_hard: int = 0
     ejected_soft: int = 0
+    flags: Mapping[tuple[str, str, Slot, str], Tally] = field(default_factory=dict)  # by flag, variant, slot and version
 
 
 @dataclass(frozen=True, slots=True)

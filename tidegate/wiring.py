@@ -86,6 +86,7 @@ def build(settings: Settings) -> House:
         reserve=store.reserve_serials,
         agents=agents,
         board=FlagBoard(),
+        watched=catalog.watched,
         elsewhere=None if store.alone else lambda subject: any(one.rollout.in_flight for one in store.history(subject, 1)),
     )
     levers = Levers(lever, flags)

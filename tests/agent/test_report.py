@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from tidegate.agent.cache import Cache
 from tidegate.agent.control import Control
 from tidegate.agent.outcomes import Outcomes
 from tidegate.agent.report import Reporter
+from tidegate.core.flags.agent_report import read_report
 from tidegate.core.flags.result import Side
 
 NEVER = 3600.0
@@ -89,3 +91,21 @@ def test_an_agent_that_has_ended_may_be_hurried_and_nothing_happens() -> None:
     asyncio.run(run())
     end(outcomes, cache, Side.CANDIDATE, failed=True)
     assert len(control.heard) == 1
+
+
+def test_requests_of_watched_flags_are_counted_apart_by_side_and_variant() -> None:
+    outcomes, cache = Outcomes(), Cache("shop", "prod")
+    cache.take(replace(moving(2, 1000), watched=("checkout",)))
+    assert cache.view is not None
+    outcomes.turn_to(cache.view)
+    for failed in (True, False):
+        rollout = outcomes.begin(cache.view, Side.CANDIDATE)
+        outcomes.finish(rollout, Side.CANDIDATE, failed=failed, seconds=0.1, used={"checkout": "on", "theme": "dark"})
+    outcomes.other(failed=True, seconds=0.1, used={"theme": "dark"})
+    sides = outcomes.said()["sides"]
+    assert {
+        flag: {name: (n["finished"], n["failed"]) for name, n in of.items()} for flag, of in sides["candidate"]["flags"].items()
+    } == {"checkout": {"on": (2, 1)}}
+    assert sides["other"]["flags"] == {}
+    report = {"agent": "a", "epoch": "e", "serial": 2, "origin": "o", "sides": sides}
+    assert read_report(report).sides["candidate"].flags["checkout", "on"].failed == 1

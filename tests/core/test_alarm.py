@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from tidegate.core.alarm import AlarmFile
 from tidegate.core.alarm_set import check_alarms, in_order
@@ -141,3 +142,32 @@ def test_a_service_checks_its_alarms_together() -> None:
     assert wrong.value.where == "alarms"
     assert wrong.value.what == "web.yaml: alarms: alarm queue looks at tasks:queue, but the tasks expose no metrics."
     assert wrong.value.mend == "Say where they do: tasks.metrics: /metrics."
+
+
+def of_flag(**content: Any) -> AlarmFile:
+    return AlarmFile.model_validate({"name": "checkout", "metric": "flag:checkout", "above": "5%", **content})
+
+
+def test_an_alarm_on_a_flag_is_about_the_share_of_its_requests_that_failed() -> None:
+    assert of_flag().said == "average of flag:checkout of the candidate above 5% in 1 of 1 periods of 10s"
+    assert of_flag(metric='flag:checkout{variant = "on"}').metric == 'flag:checkout{variant="on"}'
+    assert of_flag(statistic="p99", above="800ms").limit.value == 0.8
+    assert of_flag(statistic="count", above="20").limit.value == 20
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"metric": "flag:"}, "no name of a flag"),
+        ({"metric": "flag:a b"}, "no name of a flag"),
+        ({"metric": 'flag:checkout{side="on"}'}, "no label 'side'"),
+        ({"metric": 'flag:checkout{variant="on"'}, "do not end"),
+        ({"above": "20"}, "is a share"),
+        ({"statistic": "p99"}, "is a duration"),
+        ({"statistic": "sum"}, "have no sum"),
+        ({"metric": "flags:checkout"}, "Did you mean 'flag:checkout'"),
+    ],
+)
+def test_an_odd_alarm_on_a_flag_is_refused_with_its_mend(content: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        of_flag(**content)

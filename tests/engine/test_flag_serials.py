@@ -98,6 +98,7 @@ def lever(shared: Shared) -> FlagLever:
         reserve=shared.reserve,
         agents=Agents(),
         board=FlagBoard(),
+        watched=lambda _: (),
         elsewhere=lambda _: shared.going,
     )
 

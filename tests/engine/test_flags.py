@@ -281,3 +281,50 @@ def test_at_once_and_by_a_plan_is_refused(flags: Flags) -> None:
     flags.begin()
     with pytest.raises(Refused, match="at once and by a plan"):
         flags.deploy(turn_on(OFF, "checkout"), now=True, plan=HALVES)
+
+
+def watching(flags: Flags, **alarm: Any) -> Flags:
+    content = {"name": "checkout", "metric": "flag:checkout", "above": "20%", "period": "2s", "missing": "not_breaching"}
+    file = {"application": "shop", "environment": "prod", "plan": HALVES, "compare": "off", "alarms": [content | alarm]}
+    flags.world.flag_orders.configure(Environment.model_validate(file), "ann")
+    return flags
+
+
+def test_an_alarm_on_a_flag_takes_back_the_change_that_makes_its_requests_fail(flags: Flags) -> None:
+    flags.begin()
+    watching(flags).deploy(ON)
+    flags.until(Phase.ROLLED_BACK, fails=bool)
+    assert "flag:checkout of the candidate" in str(flags.world.store.events(last=True, limit=50))
+    assert "checkout" in flags.rollout.reason
+
+
+def test_an_alarm_on_a_variant_looks_at_nobody_else(flags: Flags) -> None:
+    flags.begin()
+    watching(flags, metric='flag:checkout{variant="off"}').deploy(ON)
+    flags.until(Phase.COMPLETED, fails=bool)
+
+
+def test_an_alarm_on_a_flag_may_be_about_the_number_and_the_latency_of_its_requests(flags: Flags) -> None:
+    flags.begin()
+    watching(flags, statistic="p99", above="1ms").deploy(ON)
+    flags.until(Phase.COMPLETED)  # bin 30 is far below a millisecond
+    watching(flags, statistic="count", above="1").deploy(OFF)
+    flags.until(Phase.ROLLED_BACK)
+
+
+def test_agents_are_told_of_watched_flags_and_of_their_end(flags: Flags) -> None:
+    flags.begin()
+    watching(flags)
+    flags.run(2)
+    assert [agent.snapshot.watched for agent in flags.agents if agent.snapshot] == [("checkout",)] * 3
+    flags.world.flag_orders.configure(Environment.model_validate({"application": "shop", "environment": "prod"}), "ann")
+    flags.run(2)
+    assert [agent.snapshot.watched for agent in flags.agents if agent.snapshot] == [()] * 3
+
+
+def test_an_alarm_on_a_flag_that_neither_document_has_refuses_the_start_with_the_nearest_name(flags: Flags) -> None:
+    flags.begin()
+    watching(flags, metric="flag:chekout")
+    with pytest.raises(Refused, match="'chekout', which neither document has") as caught:
+        flags.deploy(ON)
+    assert caught.value.mend == "Did you mean flag:checkout?"

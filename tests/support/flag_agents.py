@@ -23,6 +23,8 @@ class PretendedAgent:
     connected: bool = True
     speaks: bool = True
     counts: dict[str, list[int]] = field(default_factory=dict)
+    watched: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+    """The same of the flag `checkout`, by side and variant, where an alarm speaks of it."""
     asked: int = 0
     begun: int = 0
     """Requests of each side that are begun and hang."""
@@ -34,7 +36,7 @@ class PretendedAgent:
         snapshot = decode_snapshot(posted.text)
         if snapshot.follows(self.snapshot):
             if self.snapshot is None or snapshot.rollout != self.snapshot.rollout:
-                self.counts = {}
+                self.counts, self.watched = {}, {}
             self.snapshot = snapshot
 
     def serve(self, users: Sequence[str], fails: Callable[[object], bool]) -> dict[str, object]:
@@ -51,6 +53,10 @@ class PretendedAgent:
             count = self.counts.setdefault(side, [0, 0])
             count[0] += 1
             count[1] += fails(got[user])
+            if "checkout" in self.snapshot.watched:
+                count = self.watched.setdefault(side, {}).setdefault("on" if got[user] else "off", [0, 0])
+                count[0] += 1
+                count[1] += fails(got[user])
             self.asked += 1
         return got
 
@@ -61,7 +67,14 @@ class PretendedAgent:
         numbers = dict.fromkeys(("baseline", "other"), snapshot.baseline.number)
         numbers["candidate"] = (snapshot.candidate or snapshot.baseline).number
         sides = {
-            side: SideCount(numbers[side], Tally(total + self.begun, total, failed, Latencies({30: total})))
+            side: SideCount(
+                numbers[side],
+                Tally(total + self.begun, total, failed, Latencies({30: total})),
+                {
+                    ("checkout", variant): Tally(n, n, bad, Latencies({30: n}))
+                    for variant, (n, bad) in self.watched.get(side, {}).items()
+                },
+            )
             for side, (total, failed) in self.counts.items()
         }
         world.agents.report(

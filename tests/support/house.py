@@ -110,7 +110,11 @@ class World:
         self.lever = TrafficLever(self.runtime, self.router, catalog.known)
         self.agents, self.board = Agents(), FlagBoard()
         self.flags = FlagLever(
-            document=catalog.document, reserve=self.store.reserve_serials, agents=self.agents, board=self.board
+            document=catalog.document,
+            reserve=self.store.reserve_serials,
+            agents=self.agents,
+            board=self.board,
+            watched=catalog.watched,
         )
         both = Levers(self.lever, self.flags)
         self.watcher = Watcher(lever=both, gauges=self.gauges, cloud=self.cloud)

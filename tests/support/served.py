@@ -166,7 +166,11 @@ class House:
         self.lever = TrafficLever(self.runtime, self.router, catalog.known)
         self.agents, self.board = Agents(), FlagBoard()
         self.flags = FlagLever(
-            document=catalog.document, reserve=self.store.reserve_serials, agents=self.agents, board=self.board
+            document=catalog.document,
+            reserve=self.store.reserve_serials,
+            agents=self.agents,
+            board=self.board,
+            watched=catalog.watched,
         )
         both = Levers(self.lever, self.flags)
         unwritten = Unwritten(FileJotter(self.home / "unwritten"))

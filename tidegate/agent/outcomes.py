@@ -22,19 +22,29 @@ from tidegate.core.latency import bin_of
 
 Answered = Iterable[tuple[str, Result]]
 """Flags that were asked for together, with their results."""
+Used = Mapping[str, str]
+"""The flags that a request has asked for, and the variant that it got last of each."""
+NO_FLAGS: Used = {}
 OTHER = "other"
 """What is counted for neither side."""
 
 
 @dataclass(slots=True)
-class Count:
-    """One side of one rollout, or what is on neither."""
+class Ended:
+    """How requests ended."""
 
-    document: int
     begun: int = 0
     finished: int = 0
     failed: int = 0
     latency: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Count(Ended):
+    """One side of one rollout, or what is on neither. `flags`: the same of watched flags, by flag and variant."""
+
+    document: int = 0
+    flags: dict[tuple[str, str], Ended] = field(default_factory=dict)
 
 
 class Outcomes:
@@ -47,6 +57,7 @@ class Outcomes:
         self._lock = threading.Lock()
         self._rollout = ""
         self._sides: dict[str, Count] = {}
+        self._watched: frozenset[str] = frozenset()
         self._flags: dict[tuple[str, str], int] = {}
         self._asked: dict[str, int] = {}
         self._tracked: dict[tuple[str, str], list[float]] = {}
@@ -54,7 +65,7 @@ class Outcomes:
     def evaluated(self, result: Result) -> None:
         if result.error == Fault.FLAG_NOT_FOUND:
             return  # anybody may ask for any name
-        key = (result.flag, result.variant if result.variant is not None else str(result.reason).lower())
+        key = (result.flag, variant_of(result))
         with self._lock:
             self._flags[key] = self._flags.get(key, 0) + 1
 
@@ -62,7 +73,7 @@ class Outcomes:
         with self._lock:
             flags = self._flags
             for result in results:
-                key = (result.flag, result.variant if result.variant is not None else str(result.reason).lower())
+                key = (result.flag, variant_of(result))
                 flags[key] = flags.get(key, 0) + 1
 
     def begin(self, view: View, side: Side) -> str:
@@ -74,11 +85,12 @@ class Outcomes:
             count.begun += 1
             return self._rollout
 
-    def finish(self, rollout: str, side: Side, *, failed: bool, seconds: float) -> None:
+    def finish(self, rollout: str, side: Side, *, failed: bool, seconds: float, used: Used = NO_FLAGS) -> None:
         with self._lock:
             count = self._sides.get(side)
             if rollout == self._rollout and count is not None:
                 _finish(count, failed=failed, seconds=seconds)
+                self._finish_flags(count, used, failed=failed, seconds=seconds)
         if failed and side is Side.CANDIDATE and (hurry := self.hurry) is not None:
             hurry()
 
@@ -88,13 +100,20 @@ class Outcomes:
             for flag in flags:
                 self._asked[flag] = self._asked.get(flag, 0) + 1
 
-    def other(self, *, failed: bool, seconds: float) -> None:
+    def other(self, *, failed: bool, seconds: float, used: Used = NO_FLAGS) -> None:
         """A request has ended that used flags, and was on neither side."""
         with self._lock:
             count = self._sides.get(OTHER)
             if count is not None:
                 count.begun += 1
                 _finish(count, failed=failed, seconds=seconds)
+                self._finish_flags(count, used, failed=failed, seconds=seconds)
+
+    def _finish_flags(self, count: Count, used: Used, *, failed: bool, seconds: float) -> None:
+        for flag in self._watched & used.keys():
+            ended = count.flags.setdefault((flag, used[flag]), Ended())
+            ended.begun += 1
+            _finish(ended, failed=failed, seconds=seconds)
 
     def track(self, name: str, side: Side | None, value: float) -> None:
         with self._lock:
@@ -109,8 +128,12 @@ class Outcomes:
         if snapshot.rollout and snapshot.candidate is not None:
             documents |= {Side.BASELINE: snapshot.baseline.number, Side.CANDIDATE: snapshot.candidate.number}
         with self._lock:
+            self._watched = frozenset(snapshot.watched)
             if (snapshot.rollout, documents) != (self._rollout, {side: count.document for side, count in self._sides.items()}):
-                self._rollout, self._sides = snapshot.rollout, {side: Count(number) for side, number in documents.items()}
+                self._rollout, self._sides = (
+                    snapshot.rollout,
+                    {side: Count(document=number) for side, number in documents.items()},
+                )
 
     def said(self) -> dict[str, Any]:
         """The counted part of a report."""
@@ -118,7 +141,7 @@ class Outcomes:
             flags: dict[str, dict[str, int]] = {}
             for (flag, variant), count in self._flags.items():
                 flags.setdefault(flag, {})[variant] = count
-            sides = {str(side): _say(count) for side, count in self._sides.items()}
+            sides = {str(side): _say_side(count) for side, count in self._sides.items()}
             return {"sides": sides, "flags": flags, "asked": dict(self._asked)}
 
     def tracked(self) -> Mapping[tuple[str, str], tuple[int, float]]:
@@ -127,16 +150,27 @@ class Outcomes:
             return {key: (int(count), total) for key, (count, total) in self._tracked.items()}
 
 
-def _finish(count: Count, *, failed: bool, seconds: float) -> None:
+def variant_of(result: Result) -> str:
+    """Without a variant, why there is none: `disabled`, `static`."""
+    return result.variant if result.variant is not None else str(result.reason).lower()
+
+
+def _finish(count: Ended, *, failed: bool, seconds: float) -> None:
     count.finished += 1
     count.failed += failed
     bin_ = bin_of(seconds * 1e6)
     count.latency[bin_] = count.latency.get(bin_, 0) + 1
 
 
-def _say(count: Count) -> dict[str, Any]:
+def _say_side(count: Count) -> dict[str, Any]:
+    flags: dict[str, dict[str, Any]] = {}
+    for (flag, variant), ended in count.flags.items():
+        flags.setdefault(flag, {})[variant] = _say(ended)
+    return {"document": count.document, **_say(count), "flags": flags}
+
+
+def _say(count: Ended) -> dict[str, Any]:
     return {
-        "document": count.document,
         "begun": count.begun,
         "finished": count.finished,
         "failed": count.failed,
@@ -156,7 +190,7 @@ class Use:
         self._started = clock()
         self._side: Side | None = None
         self._rollout = ""
-        self._flags: set[str] = set()
+        self._flags: dict[str, str] = {}
         self._ended = False
 
     def note(self, outcomes: Outcomes, view: View, answered: Answered, context: Mapping[str, Any] | None) -> None:
@@ -169,7 +203,7 @@ class Use:
         for flag, result in answered:
             # Anything may be asked for, and what is no name is no flag.
             if flag.__class__ is str and result.error != Fault.FLAG_NOT_FOUND:
-                self._flags.add(flag)
+                self._flags[flag] = variant_of(result)
                 changed = result if flag in view.changed else changed
         if changed is None or self._side is not None or self._ended or not _has_entity(context):
             return
@@ -186,9 +220,9 @@ class Use:
         self._outcomes.asked(self._flags)
         seconds = max(0.0, self._clock() - self._started)
         if self._side is None:
-            self._outcomes.other(failed=failed, seconds=seconds)
+            self._outcomes.other(failed=failed, seconds=seconds, used=self._flags)
         elif self._rollout:
-            self._outcomes.finish(self._rollout, self._side, failed=failed, seconds=seconds)
+            self._outcomes.finish(self._rollout, self._side, failed=failed, seconds=seconds, used=self._flags)
 
 
 CURRENT: ContextVar[Use | None] = ContextVar("tidegate_use", default=None)

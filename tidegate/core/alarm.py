@@ -76,7 +76,8 @@ class AlarmFile(Document):
     metric: str | None = None
     """error_rate, requests, p50, p90, p99, p99.9 or tasks_healthy; tasks:NAME{label="value"} for what the tasks expose at
     `tasks.metrics`; pushed:NAME{label="value"} for what is pushed; cloudwatch:NAMESPACE/NAME{Dimension="value"} for what
-    CloudWatch has, where {version} in a value is that of the side."""
+    CloudWatch has, where {version} in a value is that of the side. In an environment's file also flag:NAME{variant="on"},
+    of the requests that asked for that flag."""
     above: WrittenLimit | None = None
     """Breaching above this limit: `1%` for error_rate, `800ms` for a latency, a number for the others."""
     at_least: WrittenLimit | None = None
@@ -86,7 +87,8 @@ class AlarmFile(Document):
     at_most: WrittenLimit | None = None
     """Breaching at this limit and below."""
     statistic: str | None = None
-    """Of metrics of tasks and pushed ones: average (default), sum, minimum, maximum, count, or a percentile as p99.9."""
+    """Of metrics of tasks and pushed ones: average (default), sum, minimum, maximum, count, or a percentile as p99.9. Of
+    a flag: average (default: the share of its requests that failed), count (their number), or a percentile of their latency."""
     period: Duration = timedelta(seconds=10)
     """Length of the periods that become one figure each, from 1s. They begin at whole multiples since 1970."""
     datapoints: str = "1 of 1"
@@ -183,7 +185,9 @@ class AlarmFile(Document):
         if len(given) != 1:
             found = " and ".join(given) or "none"
             raise ValueError(f"alarm {self.name} needs one of {', '.join(Comparison)}; found {found}.\nKeep one of them.")
-        _check_unit(metric, given[0], self.limit)
+        if metric.source is Source.FLAG:
+            self._check_statistic_of_flag()
+        _check_unit(metric, _unit(metric, self.statistic), given[0], self.limit)
         if self.statistic is not None and metric.source is Source.ROUTER:
             raise ValueError(f"alarm {self.name}: {metric} has no statistic to choose.\nRemove statistic: {self.statistic}.")
         if metric.source is Source.CLOUDWATCH and not _is_period_of_cloudwatch(self.period):
@@ -195,6 +199,13 @@ class AlarmFile(Document):
             raise ValueError(
                 f"alarm {self.name} looks at {self.periods} periods of {say_duration(self.period)}, more than a day.\n"
                 "Use fewer or shorter periods."
+            )
+
+    def _check_statistic_of_flag(self) -> None:
+        if self.statistic not in (None, "average", "count") and percentile(self.statistic or "") is None:
+            raise ValueError(
+                f"alarm {self.name}: requests that ask for a flag have no {self.statistic}.\n"
+                "Use average (the share that failed), count, or a percentile of their latency as p99."
             )
 
     @cached_property
@@ -259,10 +270,18 @@ def _is_period_of_cloudwatch(period: timedelta) -> bool:
     return period in _HIGH_RESOLUTION or not period % timedelta(minutes=1)
 
 
-def _check_unit(metric: MetricName, key: Comparison, limit: Limit) -> None:
-    if limit.unit is metric.unit:
+def _unit(metric: MetricName, statistic: str | None) -> Unit:
+    if metric.source is not Source.FLAG:
+        return metric.unit
+    if statistic in (None, "average"):
+        return Unit.SHARE
+    return Unit.NUMBER if statistic == "count" else Unit.DURATION
+
+
+def _check_unit(metric: MetricName, unit: Unit, key: Comparison, limit: Limit) -> None:
+    if limit.unit is unit:
         return
-    match metric.unit:
+    match unit:
         case Unit.SHARE:
             told = f"{metric} is a share, and {limit} is none"
             mend = f"{key}: {limit.value * 100:g}%" if limit.unit is Unit.NUMBER and 0 <= limit.value <= 1 else f"{key}: 1%"

@@ -11,8 +11,14 @@ from tidegate.core.metric_name import Source
 RESERVED = ("comparison", "tasks")
 
 
-def check_alarms(alarms: Sequence[AlarmFile], *, scraped: bool = True) -> None:
-    """What no alarm can check alone. `scraped` says whether the tasks expose metrics at all.
+def watched_flags(alarms: Sequence[AlarmFile]) -> tuple[str, ...]:
+    """The flags that these alarms speak of, in order."""
+    names = {alarm.metric_name.name for alarm in alarms if alarm.metric and alarm.metric_name.source is Source.FLAG}
+    return tuple(sorted(names))
+
+
+def check_alarms(alarms: Sequence[AlarmFile], *, scraped: bool = True, flags: bool = False) -> None:
+    """What no alarm can check alone. `scraped` says whether the tasks expose metrics at all, `flags` whether there are flags.
 
     Raises ValueError, as validators do, for a name that is there twice, a composite alarm over an unknown alarm or over
     itself, and a metric of tasks that expose none.
@@ -28,6 +34,11 @@ def check_alarms(alarms: Sequence[AlarmFile], *, scraped: bool = True) -> None:
                 close = difflib.get_close_matches(name, names, n=1)
                 mend = f"Did you mean {close[0]!r}?" if close else f"Known alarms: {', '.join(names)}."
                 raise ValueError(f"alarm {alarm.name} speaks of {name!r}, which is no alarm of this service.\n{mend}")
+        if not flags and alarm.metric and alarm.metric_name.source is Source.FLAG:
+            raise ValueError(
+                f"alarm {alarm.name} looks at {alarm.metric}, and a service has no flags.\n"
+                "Write it into the file of the flags' environment."
+            )
         if not scraped and alarm.metric and alarm.metric_name.source is Source.TASKS:
             raise ValueError(
                 f"alarm {alarm.name} looks at {alarm.metric}, but the tasks expose no metrics.\n"

@@ -25,17 +25,37 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True)
+class OfFlag:
+    """What was counted of the requests that asked for this flag and got this variant."""
+
+    flag: str
+    variant: str
+    counted: Counted
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """What the router had counted of one service when it was looked at. It grows while the epoch stays the same."""
 
     epoch: str
     at: datetime
     counted: tuple[Counted, ...] = ()
+    flags: tuple[OfFlag, ...] = ()
 
 
-def counts(epoch: str, at: datetime, tallies: Mapping[tuple[str, str], Tally]) -> Counts:
-    """The counts of a reading, by slot and version."""
-    return Counts(epoch, at, tuple(Counted(slot, version, tally) for (slot, version), tally in tallies.items()))
+def counts(
+    epoch: str,
+    at: datetime,
+    tallies: Mapping[tuple[str, str], Tally],
+    flags: Mapping[tuple[str, str, str, str], Tally] | None = None,
+) -> Counts:
+    """The counts of a reading, by slot and version; those of flags by flag, variant, slot and version."""
+    of_flags = (
+        OfFlag(flag, variant, Counted(slot, version, tally)) for (flag, variant, slot, version), tally in (flags or {}).items()
+    )
+    return Counts(
+        epoch, at, tuple(Counted(slot, version, tally) for (slot, version), tally in tallies.items()), tuple(of_flags)
+    )
 
 
 def grown(earlier: Counts | None, later: Counts) -> tuple[Counted, ...]:
@@ -52,6 +72,21 @@ def grown(earlier: Counts | None, later: Counts) -> tuple[Counted, ...]:
     return tuple(
         Counted(new.slot, new.version, new.tally.minus(before.get((new.slot, new.version), NOTHING))) for new in later.counted
     )
+
+
+def grown_flags(earlier: Counts | None, later: Counts) -> tuple[OfFlag, ...]:
+    """The same for flags."""
+    if earlier is None:
+        return ()
+    if earlier.epoch != later.epoch:
+        return later.flags
+    before = {(one.flag, one.variant, one.counted.slot, one.counted.version): one.counted.tally for one in earlier.flags}
+    fresh = []
+    for new in later.flags:
+        counted = new.counted
+        tally = counted.tally.minus(before.get((new.flag, new.variant, counted.slot, counted.version), NOTHING))
+        fresh.append(OfFlag(new.flag, new.variant, Counted(counted.slot, counted.version, tally)))
+    return tuple(fresh)
 
 
 def tally_of(side: Of, counted: Iterable[Counted], *, candidate: str, baseline: str) -> Tally:

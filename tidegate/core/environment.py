@@ -66,7 +66,7 @@ class Environment(Document):
     @field_validator("alarms")
     @classmethod
     def _fit_together(cls, alarms: tuple[AlarmFile, ...]) -> tuple[AlarmFile, ...]:
-        check_alarms(alarms, scraped=False)
+        check_alarms(alarms, scraped=False, flags=True)
         return alarms
 
     @model_validator(mode="after")

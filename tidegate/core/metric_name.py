@@ -3,6 +3,7 @@
 error_rate  requests  tasks_healthy  p50 p90 p99 p99.9   what the router counts, of finished attempts; any pNN will do
 tasks:NAME{label="value"}                                what the service's tasks expose at `tasks.metrics`
 pushed:NAME{label="value"}                               what is pushed to Tidegate
+flag:NAME{variant="on"}                                  how requests ended that asked for this flag
 cloudwatch:NAMESPACE/NAME{Dimension="value"}             what CloudWatch has; see core/told_series.py
 
 Label matchers are those of Prometheus: = != =~ !~, where a label that is not there is empty and an expression has to match
@@ -24,6 +25,7 @@ from tidegate.core.limit import Unit
 BUILT_IN = ("error_rate", "requests", "p50", "p90", "p99", "p99.9", "tasks_healthy")
 MOST_MATCHERS = 16
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]{0,199}")
+_FLAG = re.compile(r"[^\s{}|\x00-\x1f]{1,200}")
 _CLOUDWATCH = re.compile(r"[A-Za-z0-9._/#:-][A-Za-z0-9 ._/#:-]{0,254}/[^\s/{}][^/{}\n]{0,254}")
 _MATCHER = re.compile(r"""\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*(=~|!~|!=|=)\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')\s*(,|$)""")
 _PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d{1,3})?|100(?:\.0{1,3})?)")
@@ -34,6 +36,7 @@ class Source(StrEnum):
     TASKS = "tasks"
     PUSHED = "pushed"
     CLOUDWATCH = "cloudwatch"
+    FLAG = "flag"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,8 @@ def parse_metric_name(text: str) -> MetricName:
     source, colon, rest = written.partition(":")
     if colon and source in (Source.TASKS, Source.PUSHED):
         return _labelled(Source(source), rest.strip(), written)
+    if colon and source == Source.FLAG:
+        return _of_flag(rest.strip(), written)
     if colon and source == Source.CLOUDWATCH:
         return _of_cloudwatch(rest.strip(), written)
     if written in BUILT_IN or percentile(written) is not None:
@@ -110,12 +115,12 @@ def parse_metric_name(text: str) -> MetricName:
 
 def _nearest(written: str) -> str:
     source, colon, rest = written.partition(":")
-    if colon and (close := difflib.get_close_matches(source, (Source.TASKS, Source.PUSHED, Source.CLOUDWATCH), n=1)):
+    if colon and (close := difflib.get_close_matches(source, tuple(Source)[1:], n=1)):
         return f"Did you mean '{close[0]}:{rest[:80]}'?"
     if close := difflib.get_close_matches(written, BUILT_IN, n=1, cutoff=0.5):
         return f"Did you mean {close[0]!r}?"
     known = f"Known: {', '.join(BUILT_IN)}; tasks:NAME for what tasks expose, pushed:NAME for what is pushed"
-    return f"{known}, cloudwatch:NAMESPACE/NAME for what CloudWatch has."
+    return f"{known}, flag:NAME for requests that ask for a flag, cloudwatch:NAMESPACE/NAME for what CloudWatch has."
 
 
 def _labelled(source: Source, rest: str, written: str) -> MetricName:
@@ -130,6 +135,22 @@ def _labelled(source: Source, rest: str, written: str) -> MetricName:
     if not within.endswith("}"):
         raise Invalid(f"The labels in {written[:80]!r} do not end.", "Close them with }.")
     return MetricName(source, name, _matchers(within[:-1], written))
+
+
+def _of_flag(rest: str, written: str) -> MetricName:
+    """The one label that there is: which variant they got."""
+    name, brace, within = rest.partition("{")
+    if not _FLAG.fullmatch(name):
+        raise Invalid(f"{name[:80]!r} in {written[:80]!r} is no name of a flag.", "Write flag:NAME, as flag:checkout.")
+    if brace and not within.endswith("}"):
+        raise Invalid(f"The labels in {written[:80]!r} do not end.", "Close them with }.")
+    matchers = _matchers(within[:-1], written) if brace else ()
+    for matcher in matchers:
+        if matcher.label != "variant":
+            raise Invalid(
+                f"A flag has no label {matcher.label!r}.", 'Its one label is the variant: flag:checkout{variant="on"}.'
+            )
+    return MetricName(Source.FLAG, name, matchers)
 
 
 def _of_cloudwatch(rest: str, written: str) -> MetricName:

@@ -17,9 +17,9 @@ from pydantic import TypeAdapter
 
 from tidegate.core.alarm import AlarmFile, Of
 from tidegate.core.alarm_state import AlarmState, Datapoint
-from tidegate.core.counts import Counted, Counts, grown, tally_of
+from tidegate.core.counts import Counted, Counts, OfFlag, grown, grown_flags, tally_of
 from tidegate.core.latency import Latencies
-from tidegate.core.metric_name import Source, parse_metric_name
+from tidegate.core.metric_name import MetricName, Source, parse_metric_name
 from tidegate.core.metric_series import Measured, MetricSeries
 from tidegate.core.router_series import Look, RouterSeries
 from tidegate.core.tally import Tally
@@ -80,8 +80,8 @@ class Series:
                 told = asked.get(key) or self.asked.get(key) or ToldSeries(alarm.period, keep)
                 asked[key] = told.kept(max(keep, told.keep if key in asked else keep))
                 continue
-            if alarm.metric_name.source is Source.ROUTER:
-                counted = router.get(key) or self.router.get(key) or RouterSeries(alarm.metric, alarm.period, keep)
+            if alarm.metric_name.source in (Source.ROUTER, Source.FLAG):
+                counted = router.get(key) or self.router.get(key) or RouterSeries(_counted_as(alarm), alarm.period, keep)
                 router[key] = counted.kept(max(keep, counted.keep if key in router else keep))
             else:
                 fresh = MetricSeries(alarm.metric, alarm.statistic or "average", alarm.period, keep)
@@ -107,9 +107,11 @@ class Series:
         series = self._at(at)
         before = series.counts
         sides: dict[Of, Tally] = {}
+        flags: tuple[OfFlag, ...] = ()
         waits: dict[Of, Latencies] = {}
         if counts is not None:
             fresh = grown(before, counts)
+            flags = grown_flags(before, counts)
             sides = {of: series._tally(of, fresh) for of in {_of(key) for key in series.router}}
             series = replace(series, counts=counts, waiting=series._waiting(counts, sides))
             waits = {of: waiting.ages() for of, waiting in series.waiting.items()}
@@ -121,7 +123,10 @@ class Series:
             elif counts is None or before is None:
                 router[key] = one.blind(at)
             else:
-                router[key] = one.add(Look(before.at, counts.at, sides[of], waits.get(of, Latencies())))
+                flag = _flag(key)
+                mine = sides[of] if flag is None else series._tally(of, _of_flag(flag, flags))
+                waiting = waits.get(of, Latencies()) if flag is None else Latencies()
+                router[key] = one.add(Look(before.at, counts.at, mine, waiting))
         return replace(series, router=router)
 
     def scraped(self, at: datetime, measured: Sequence[Measured], *, tasks: Mapping[str, str]) -> Series:
@@ -202,6 +207,27 @@ class Series:
 
 def _of(key: str) -> Of:
     return Of(key.partition("|")[0])
+
+
+def _flag(key: str) -> MetricName | None:
+    """The flag that this series is about; None for all requests."""
+    name = parse_metric_name(key.split("|", 3)[3])
+    return name if name.source is Source.FLAG else None
+
+
+def _of_flag(name: MetricName, flags: Iterable[OfFlag]) -> list[Counted]:
+    return [one.counted for one in flags if one.flag == name.name and name.selects({"variant": one.variant})]
+
+
+_STATISTICS_OF_FLAGS = {"average": "error_rate", "count": "requests"}
+
+
+def _counted_as(alarm: AlarmFile) -> str:
+    """The router's name for what this alarm looks at. Percentiles are called the same."""
+    if alarm.metric_name.source is Source.ROUTER:
+        return alarm.metric or ""
+    statistic = alarm.statistic or "average"
+    return _STATISTICS_OF_FLAGS.get(statistic, statistic)
 
 
 @functools.cache

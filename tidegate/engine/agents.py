@@ -45,6 +45,7 @@ class Agent:
 class _Subject:
     agents: dict[str, Agent] = field(default_factory=dict)
     totals: dict[tuple[Slot, str], Tally] = field(default_factory=dict)
+    of_flags: dict[tuple[str, str, Slot, str], Tally] = field(default_factory=dict)
     flags: dict[str, dict[str, int]] = field(default_factory=dict)
     asked: dict[str, int] = field(default_factory=dict)
 
@@ -77,7 +78,7 @@ class Agents:
                 return False  # what it has counted so far was told to the controller before us
             last = before.report if before is not None else None
             failed = _failed(known)
-            _add_sides(known.totals, report, last)
+            _add_sides(known, report, last)
             earlier = last if last is not None and last.epoch == report.epoch else None
             for flag, variants in report.flags.items():
                 _add(known.flags.setdefault(flag, {}), variants, earlier.flags.get(flag, {}) if earlier else {})
@@ -118,7 +119,8 @@ class Agents:
             known = self._subjects.get(subject)
             tallies = dict(known.totals) if known else {}
             # Nobody rescues what fails behind a flag: users see all of it.
-            return ServiceReading(tallies, seen_failures=_failed(known) if known else 0)
+            of_flags = dict(known.of_flags) if known else {}
+            return ServiceReading(tallies, seen_failures=_failed(known) if known else 0, flags=of_flags)
 
     def asking(self, subject: str, flags: Iterable[str]) -> float:
         """The share of the requests that asked for one of these flags, at least; 0 while too little is known."""
@@ -140,7 +142,8 @@ def _failed(subject: _Subject) -> int:
     return sum(tally.failed for (slot, _), tally in subject.totals.items() if slot is Slot.CANDIDATE)
 
 
-def _add_sides(totals: dict[tuple[Slot, str], Tally], report: AgentReport, last: AgentReport | None) -> None:
+def _add_sides(known: _Subject, report: AgentReport, last: AgentReport | None) -> None:
+    totals = known.totals
     same = last is not None and (last.epoch, last.rollout) == (report.epoch, report.rollout)
     if last is not None and last.epoch == report.epoch and not same:
         _let_go(totals, last)
@@ -148,6 +151,11 @@ def _add_sides(totals: dict[tuple[Slot, str], Tally], report: AgentReport, last:
         before = last.sides.get(name) if last is not None and same else None
         key = (_SLOTS[name], str(side.document))
         totals[key] = totals.get(key, NOTHING).plus(_since(side, before))
+        for flag, tally in side.flags.items():
+            earlier = SideCount(before.document, before.flags.get(flag, NOTHING)) if before is not None else None
+            of_flag = (*flag, *key)
+            fresh = _since(SideCount(side.document, tally), earlier)
+            known.of_flags[of_flag] = known.of_flags.get(of_flag, NOTHING).plus(fresh)
 
 
 def _let_go(totals: dict[tuple[Slot, str], Tally], last: AgentReport) -> None:

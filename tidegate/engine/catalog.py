@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tidegate.core.alarm_set import watched_flags
 from tidegate.core.environment import is_environment
 from tidegate.core.flags.codec import decode
 from tidegate.core.flags.document import FlagDocument
@@ -46,6 +47,18 @@ class Catalog:
         built = record.file.model_copy(update={"tasks": tasks})
         self._known[service, version] = (record.file, built)
         return built
+
+    def watched(self, subject: str) -> tuple[str, ...]:
+        """The flags that alarms of this environment speak of."""
+        record = self._records.get(subject)
+        return watched_flags(record.file.alarms) if record is not None else ()
+
+    def file_of(self, service: str) -> Service | None:
+        """The file of a service as it was last read; None when there is none, or it is an environment."""
+        record = self._records.get(service)
+        if record is None and not is_environment(service):
+            record = self._store.service(service)
+        return record.file if isinstance(record, ServiceRecord) else None
 
     def document(self, application: str, number: int) -> FlagDocument | None:
         """The flag document of an application under this number; None when there is none."""

@@ -31,12 +31,13 @@ class Posted:
     def moves(self, before: Posted) -> bool:
         """Whether only the exposure is another than in the one before."""
         mine, theirs = self.snapshot, before.snapshot
-        return (mine.origin, mine.salt, mine.rollout) == (theirs.origin, theirs.salt, theirs.rollout) and (
-            mine.candidate is not None
-            and theirs.candidate is not None
-            and mine.baseline.number == theirs.baseline.number
-            and mine.candidate.number == theirs.candidate.number
-        )
+        return mine.candidate is not None and theirs.candidate is not None and _but_exposure(mine) == _but_exposure(theirs)
+
+
+def _but_exposure(snapshot: Snapshot) -> tuple[object, ...]:
+    candidate = snapshot.candidate.number if snapshot.candidate else 0
+    numbers = snapshot.baseline.number, candidate
+    return snapshot.origin, snapshot.salt, snapshot.rollout, snapshot.watched, numbers
 
 
 class FlagBoard:

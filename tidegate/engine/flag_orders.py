@@ -4,13 +4,15 @@ what is different about them: documents with numbers, and the kill switch.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from tidegate.core.alarm_set import watched_flags
 from tidegate.core.environment import Environment
 from tidegate.core.errors import Conflict, Invalid, NotFound, Refused
-from tidegate.core.flags.codec import digest, encode
+from tidegate.core.flags.codec import decode, digest, encode
 from tidegate.core.flags.document import FlagDocument
 from tidegate.core.intervention import drop
 from tidegate.core.plan import PlanFile
@@ -180,10 +182,26 @@ class FlagOrders:
         plan = chosen.resolve()
         superseded = self._orders.make_way(file.subject, version, chosen, manner.by)
         self._check(file)
+        self._must_have_watched(file, record, number, new)
         if record is not None and record.stable:
             self._orders.check_alarms(file, record, plan)
         rollout = self._orders.draft(file, version, record, plan=plan, by=manner.by)
         return self._orders.start_of(rollout, file, new, superseded, manner.reason)
+
+    def _must_have_watched(
+        self, file: Environment, record: EnvironmentRecord | None, number: int, new: DocumentRecord | None
+    ) -> None:
+        """Alarms speak of flags that there are, before or afterwards."""
+        watched = watched_flags(file.alarms)
+        if not watched:
+            return
+        after = decode(new.text) if new is not None else self.document(file.application, number)
+        known = set(after.flags) | (set(self.present(file.subject).flags) if record is not None and record.stable else set())
+        for name in watched:
+            if name not in known:
+                close = difflib.get_close_matches(name, sorted(known), n=1)
+                mend = f"Did you mean flag:{close[0]}?" if close else "Correct the alarm: tidegate flags configure -f FILE."
+                raise Refused(f"An alarm of {file.subject} speaks of the flag {name!r}, which neither document has.", mend)
 
     def _at_once(  # noqa: PLR0917 - what was found, as it was found
         self,

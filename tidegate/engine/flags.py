@@ -37,6 +37,7 @@ NEARLY_ALL = 0.9
 
 Known = Callable[[str, int], FlagDocument | None]
 """The document of an application under its number."""
+Watched = Callable[[str], tuple[str, ...]]
 Reserve = Callable[[str, int], Serials]
 Elsewhere = Callable[[str], bool]
 """Whether another controller holds a rollout of this subject."""
@@ -52,6 +53,7 @@ class _Posted:
     origin: str = ""
     """Of the serials; empty while nothing was ever in force."""
     caught_up: datetime | None = None
+    watched: tuple[str, ...] = ()
 
 
 @dataclass
@@ -70,9 +72,18 @@ class FlagLever:
     grain = Exposure(1)
 
     def __init__(
-        self, *, document: Known, reserve: Reserve, agents: Agents, board: FlagBoard, elsewhere: Elsewhere | None = None
+        self,
+        *,
+        document: Known,
+        reserve: Reserve,
+        agents: Agents,
+        board: FlagBoard,
+        watched: Watched,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
-        """`elsewhere` is asked where several controllers share a database."""
+        """`watched` tells the flags whose requests agents are to count apart. `elsewhere` is asked where several controllers
+        share a database."""
+        self._watched = watched
         self._document = document
         self._reserve = reserve
         self._elsewhere = elsewhere
@@ -134,7 +145,7 @@ class FlagLever:
         for subject, setting in settings.items():
             wanted = setting if setting.slot else replace(setting, rollout="", exposure=NONE)
             posted = self._posted.get(subject)
-            if posted is None or posted.setting != wanted:
+            if posted is None or posted.setting != wanted or (posted.serial and posted.watched != self._watched(subject)):
                 if self._is_ours(subject, setting):
                     self._post(subject, wanted, posted, now)
             else:
@@ -181,14 +192,15 @@ class FlagLever:
             return  # it is tried again at the next tick
         origin = self._blocks[subject].serials.origin
         application, _, environment = subject.partition("/")
-        snapshot = Snapshot(application, environment, serial, origin, baseline)
+        watched = self._watched(subject)
+        snapshot = Snapshot(application, environment, serial, origin, baseline, watched=watched)
         if candidate is not None:
             snapshot = replace(
                 snapshot, candidate=candidate, salt=setting.salt, exposure=setting.exposure, rollout=setting.rollout
             )
         known = {**(posted.settings if posted else {}), serial: setting}
         caught_up, known = posted.caught_up if posted else None, dict(list(known.items())[-MOST_KNOWN:])
-        self._posted[subject] = _Posted(setting, known, serial, origin, caught_up)
+        self._posted[subject] = _Posted(setting, known, serial, origin, caught_up, watched)
         self.board.post(subject, snapshot)
 
     def _next(self, subject: str, now: datetime) -> int | None:

@@ -347,7 +347,10 @@ class Watcher:
 
     def _counts(self, service: str, now: datetime) -> Counts | None:
         reading, epoch = self._reading(service)
-        return None if reading is None else counts(epoch, now, {(k[0].value, k[1]): v for k, v in reading.tallies.items()})
+        if reading is None:
+            return None
+        flags = {(flag, variant, slot.value, version): v for (flag, variant, slot, version), v in reading.flags.items()}
+        return counts(epoch, now, {(k[0].value, k[1]): v for k, v in reading.tallies.items()}, flags)
 
     # --- what was seen ------------------------------------------------------------------------------------------------
 

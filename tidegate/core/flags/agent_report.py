@@ -22,12 +22,19 @@ Count = Annotated[int, Field(strict=True, ge=0, le=LARGEST)]
 Said = Annotated[str, StringConstraints(max_length=200)]
 
 
-class SideFile(Document):
-    document: Count
+class EndedFile(Document):
+    """How requests ended."""
+
     begun: Count = 0
     finished: Count = 0
     failed: Count = 0
     latency: dict[Annotated[int, Field(ge=0, lt=len(EDGES))], Count] = Field(default_factory=dict)
+
+
+class SideFile(EndedFile):
+    document: Count
+    flags: dict[Said, dict[Said, EndedFile]] = Field(default_factory=dict)
+    """Those of watched flags, by flag and variant."""
 
 
 class ReportFile(Document):
@@ -53,6 +60,8 @@ class SideCount:
 
     document: int
     tally: Tally = field(default_factory=Tally)
+    flags: Mapping[tuple[str, str], Tally] = field(default_factory=dict)
+    """Of watched flags, by flag and variant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +89,18 @@ def read_report(content: object) -> AgentReport:
         origin=file.origin,
         exposure=file.exposure,
         rollout=file.rollout,
-        sides={name: SideCount(side.document, _tally(side)) for name, side in file.sides.items()},
+        sides={name: _side(side) for name, side in file.sides.items()},
         flags=file.flags,
         asked=file.asked,
     )
 
 
-def _tally(side: SideFile) -> Tally:
+def _side(side: SideFile) -> SideCount:
+    flags = {(flag, variant): _tally(ended) for flag, variants in side.flags.items() for variant, ended in variants.items()}
+    return SideCount(side.document, _tally(side), flags)
+
+
+def _tally(side: EndedFile) -> Tally:
     return Tally(
         side.begun, side.finished, side.failed, Latencies({bin_: count for bin_, count in side.latency.items() if count})
     )

@@ -41,6 +41,8 @@ class Snapshot:
     exposure: Exposure = NONE
     rollout: str = ""
     """The id of the rollout that moves the exposure; empty when there is none."""
+    watched: tuple[str, ...] = ()
+    """Flags whose requests are counted apart, by variant: alarms speak of them."""
 
     def __post_init__(self) -> None:
         documents = [self.baseline] if self.candidate is None else [self.baseline, self.candidate]
@@ -76,6 +78,7 @@ def encode_snapshot(snapshot: Snapshot) -> str:
         "salt": snapshot.salt,
         "exposure": say_share(snapshot.exposure),
         "rollout": snapshot.rollout,
+        "watched": snapshot.watched,
     }
     rest = json.dumps(content, separators=(",", ":"))[1:]
     return f'{_HEAD}{_digest(rest)}",{rest}'
@@ -106,6 +109,7 @@ def _snapshot(content: dict[str, Any]) -> Snapshot:
         salt=_text(content["salt"]),
         exposure=parse_share(content["exposure"]),
         rollout=_text(content["rollout"]),
+        watched=tuple(_text(name) for name in content.get("watched", ())),
     )
 
 
