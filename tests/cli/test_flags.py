@@ -11,6 +11,7 @@ from tests.support.served import House
 from tidegate.core.duration import parse_duration
 from tidegate.core.flags.agent_report import read_report
 from tidegate.core.rollout import Phase
+from tidegate.core.verdict import GuardSeen
 from tidegate.engine.sessions import Poll
 from tidegate.engine.view import Figures
 
@@ -245,3 +246,17 @@ def test_the_files_to_begin_with_are_sound_and_have_schemas(served: House, run: 
     assert "4 flags and 2 segments" in run("flags", "validate", "-f", str(tmp_path / "flags.yaml")).out
     assert run("flags", "configure", "-f", str(tmp_path / "environment.yaml")).code == 0
     assert run("flags", "deploy", "-f", str(tmp_path / "flags.yaml"), "-e", "prod", "--detach").code == 0
+
+
+def test_the_state_of_an_environment_is_told_with_its_agents_alarms_and_rollout(shop: House, run: Run) -> None:
+    out = run("status", "shop/prod").out
+    assert "shop/prod  document 1, 2 flags" in out
+    assert "no agent is there" in out
+    reported(shop)
+    shop.watcher.alarming = (GuardSeen("errors", "ok", "0%", "5%"),)
+    run("flags", "on", "checkout", "--detach")
+    out = run("status", "shop/prod").out
+    assert "30 req/s, 1.0% errors" in out
+    assert "a:1:x" in out
+    assert "errors  ok" in out
+    assert "shop-prod-2" in out

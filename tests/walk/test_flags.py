@@ -85,3 +85,30 @@ def test_the_kill_switch_reaches_every_agent_within_a_second(tidegate: Tidegate)
         tidegate.ask("POST", f"{PROD}/flags/checkout/off", now=True)
         until(lambda: not any(agent.evaluate("checkout", ENTITIES[0]).value for agent in agents), 10, "off", step=0.005)
         assert time.monotonic() - began < 1.0
+
+
+def test_a_change_goes_back_by_an_alarm_on_what_is_pushed_for_its_environment(tidegate: Tidegate) -> None:
+    tidegate.settled(deploy(tidegate, OFF))
+    alarm = {"name": "sales", "metric": "pushed:sales", "statistic": "sum", "below": 3, "period": "1s", "missing": "ignore"}
+
+    def sold(value: float) -> None:
+        tidegate.ask("POST", "/metrics/sales", value=value, environment="shop/prod")
+
+    sold(9)  # before that nobody knows such a metric
+    tidegate.ask("PUT", PROD, application="shop", environment="prod", alarms=[alarm], compare="off")
+
+    def seen() -> bool:
+        sold(9)
+        return bool(tidegate.ask("GET", PROD)["alarms"][0]["state"] == "ok")
+
+    until(seen, 30, "sales are seen", step=0.2)
+    id_ = deploy(tidegate, ON, plan="linear 50% every 5m")
+    tidegate.phase(id_, "watching")
+
+    def back() -> bool:
+        sold(1)
+        return bool(tidegate.rollout(id_)["phase"] == "rolled_back")
+
+    until(back, 60, "it goes back", lambda: tidegate.rollout(id_), step=0.2)
+    assert "sales" in tidegate.rollout(id_)["reason"]
+    assert tidegate.ask("GET", f"{PROD}/flags")["number"] == 1

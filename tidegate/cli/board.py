@@ -15,6 +15,7 @@ from tidegate.cli.ending import harm_in_short
 from tidegate.cli.figures import NONE, clock, milliseconds, rate, share, span
 from tidegate.cli.plan_strip import bar, strip
 from tidegate.cli.screen import Glyphs
+from tidegate.core.environment import is_environment
 
 TIDY = "tidy"
 """Decisions about what an ended rollout owes: they are in `tidegate explain`, and of no interest to who waits for the end."""
@@ -101,19 +102,23 @@ def _exposure(rollout: Rollout) -> Text:
 
 def _sides(rollout: Rollout) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for name in ("", "req/s", "failed", "errors", "p99", "tasks"):
+    of_flags = is_environment(rollout.service)  # a document has no tasks
+    for name in ("", "req/s", "failed", "errors", "p99", *(() if of_flags else ("tasks",))):
         table.add_column(name, justify="left" if not name else "right", no_wrap=bool(name), overflow="fold")
     for side in rollout.sides:
         if side.version:
-            table.add_row(*_side(side))
+            table.add_row(*_side(side), *(() if of_flags else (_healthy(side),)))
     return table
 
 
 def _side(side: Side) -> tuple[RenderableType, ...]:
     figures = side.figures
     failed = Text(str(figures.failed) if figures.requests else NONE, "red" if figures.failed else "")
-    healthy = Text(f"{side.healthy}/{side.tasks}", "yellow" if side.healthy < side.tasks else "")
-    return side.version, rate(figures.per_second), failed, share(figures.error_rate), milliseconds(figures.p99), healthy
+    return side.version, rate(figures.per_second), failed, share(figures.error_rate), milliseconds(figures.p99)
+
+
+def _healthy(side: Side) -> Text:
+    return Text(f"{side.healthy}/{side.tasks}", "yellow" if side.healthy < side.tasks else "")
 
 
 def _guards(rollout: Rollout, glyphs: Glyphs) -> Table:

@@ -71,7 +71,7 @@ def one_service(service: Service, glyphs: Glyphs, width: int) -> Group:
     if service.alarms:
         parts += [Text(), alarms_of(service.alarms)]
     if service.rollout is not None:
-        parts += [Text(), *_last_rollout(service.rollout, glyphs, width)]
+        parts += [Text(), *last_rollout(service.rollout, glyphs, width)]
     return Group(*parts)
 
 
@@ -95,7 +95,7 @@ def add_alarms(table: Table, alarms: Sequence[Guard], service: str = "") -> None
         table.add_row(*([service] if service else []), alarm.name, state, say_guard(alarm))
 
 
-def _last_rollout(rollout: Rollout, glyphs: Glyphs, width: int) -> list[RenderableType]:
+def last_rollout(rollout: Rollout, glyphs: Glyphs, width: int) -> list[RenderableType]:
     if rollout.in_flight:
         return [board(Picture(rollout), glyphs, width, foot=False)]
     when = moment(rollout.ended) if rollout.ended else ""

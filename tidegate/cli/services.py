@@ -28,6 +28,7 @@ def status(service: MaybeSubject = None, as_json: AsJson = False) -> None:
     """
     from tidegate.cli.answers import Service, read_as  # noqa: PLC0415
     from tidegate.cli.client import open_client  # noqa: PLC0415
+    from tidegate.cli.environment_views import one_environment  # noqa: PLC0415
     from tidegate.cli.screen import screen  # noqa: PLC0415
     from tidegate.cli.service_views import one_service  # noqa: PLC0415
 
@@ -41,7 +42,7 @@ def status(service: MaybeSubject = None, as_json: AsJson = False) -> None:
     if as_json:
         shown.document(content)
     elif "/" in service:
-        _tell_environment(shown, content)
+        shown.say(one_environment(content, shown.glyphs, shown.out.width))
     else:
         shown.say(one_service(read_as(Service, content), shown.glyphs, shown.out.width))
 
@@ -80,23 +81,6 @@ def _list_environments(shown: Screen) -> None:
     if found:
         shown.say()
         shown.say(all_environments(found))
-
-
-def _tell_environment(shown: Screen, content: Any) -> None:
-    from tidegate.cli.answers import Rollout, read_as  # noqa: PLC0415
-    from tidegate.cli.flag_views import all_agents, all_environments, say_sessions  # noqa: PLC0415
-    from tidegate.cli.history_views import all_rollouts  # noqa: PLC0415
-
-    shown.say(all_environments([content]))
-    if content["agents"]:
-        shown.say()
-        shown.say(all_agents(content["agents"]))
-    if sessions := say_sessions(content):
-        shown.say()
-        shown.line(sessions)
-    if content["rollout"] is not None:
-        shown.say()
-        shown.say(all_rollouts([read_as(Rollout, content["rollout"])], shown.glyphs))
 
 
 def restart(service: OneService, as_json: AsJson = False) -> None:
