@@ -31,7 +31,7 @@ def test_every_change_wants_the_token(tcp: TestClient, house: House) -> None:
     assert len(changes) > 10
     for path, operations in changes:
         for method in operations:
-            if method == "get":
+            if method == "get" or path == "/v1/session":  # that takes a code
                 continue
             answer = tcp.request(method, re.sub(r"{[^}]+}", "web", path), json={})
             assert answer.status_code == 401, (method, path)

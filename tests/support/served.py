@@ -27,6 +27,7 @@ from tidegate.drivers.memory_router import MemoryRouter
 from tidegate.drivers.memory_runtime import MemoryRuntime
 from tidegate.engine.agents import Agents
 from tidegate.engine.catalog import Catalog
+from tidegate.engine.course import Course
 from tidegate.engine.flag_board import FlagBoard
 from tidegate.engine.flag_glance import FlagGlance
 from tidegate.engine.flag_orders import FlagOrders
@@ -97,6 +98,7 @@ class SettableWatcher(Watcher):
         self.refusals: list[Refused] = []
         self.day: History = History.blank()
         self.comparison: ComparisonView | None = None
+        self.drawn = Course()
 
     def look(self, *_: Any, **__: Any) -> None:
         pass
@@ -120,6 +122,9 @@ class SettableWatcher(Watcher):
     def saved(self, *_: Any) -> str | None:
         return None
 
+    def course(self, held: Held) -> Course:
+        return self.drawn
+
     def alarms(self, record: Record) -> tuple[GuardSeen, ...]:
         return self.alarming
 
@@ -128,6 +133,9 @@ class SettableWatcher(Watcher):
 
     def history(self, service: str) -> History:
         return self.day
+
+    def unknown_alarms(self, file: Released) -> Sequence[Refused]:
+        return ()
 
     def unknown_metrics(self, file: Released) -> Sequence[Refused]:
         return self.refusals

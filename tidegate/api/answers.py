@@ -156,6 +156,22 @@ class HealthSeen(TypedDict):
     problems: list[str]
 
 
+class LoginCode(TypedDict):
+    """With it a browser signs in as `user`, once, until then."""
+
+    code: str
+    user: str
+    until: datetime
+
+
+class Session(TypedDict):
+    """Sent as `Authorization: Bearer KEY`."""
+
+    key: str
+    user: str
+    until: datetime
+
+
 class Harm(TypedDict):
     """Who was harmed. Rates are shares of 1. `slow`: about how many requests were slower than they would have been on the
     baseline; `most`: the largest share of the users that was exposed."""

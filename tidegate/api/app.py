@@ -20,10 +20,12 @@ from tidegate.api import (
     releases,
     rollouts,
     schema,
+    session,
     stream,
 )
 from tidegate.api import services as services_routes
 from tidegate.api.appconfigdata import ConfigurationSessions
+from tidegate.api.dashboard.app import add_dashboard
 from tidegate.api.in_force import InForce
 from tidegate.api.needs import ApiServices as ApiServices
 from tidegate.api.needs import Health as Health
@@ -31,9 +33,25 @@ from tidegate.api.openapi import API_VERSION, add_openapi
 from tidegate.api.peer import admitted
 from tidegate.api.problems import add_problems
 from tidegate.api.reports import Reports
+from tidegate.api.session import Codes
 from tidegate.api.shared import Shared
 
-NOUNS = (services_routes, rollouts, releases, events, stream, logs, metrics, health, schema, flags, environments, agents, ofrep)
+NOUNS = (
+    services_routes,
+    rollouts,
+    releases,
+    events,
+    stream,
+    logs,
+    metrics,
+    health,
+    schema,
+    flags,
+    environments,
+    agents,
+    ofrep,
+    session,
+)
 
 
 LOG_THREADS = 10
@@ -46,12 +64,15 @@ def create_app(services: ApiServices) -> FastAPI:
     app.state.log_threads = CapacityLimiter(LOG_THREADS)
     app.state.shared = Shared()
     app.state.flag_streams = {}
+    app.state.codes = Codes(services.clock)
     app.state.in_force = InForce(services.flags)
     app.state.configuration_sessions = ConfigurationSessions(services, app.state.in_force)
     app.state.closing = Event()  # set when the doors close: streams end by themselves
     for noun in NOUNS:
         app.include_router(noun.router, prefix="/v1", dependencies=[Depends(admitted)])
+    app.include_router(session.open_router, prefix="/v1")  # a browser that nobody trusts yet
     app.include_router(appconfigdata.router)  # at the paths of AWS's clients; admits by itself
+    add_dashboard(app)
     add_openapi(app)
     app.add_middleware(Reports, agents=services.flags.agents)
     add_problems(app)

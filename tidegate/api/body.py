@@ -78,6 +78,11 @@ class ReasonBody(Document):
     reason: Reason = ""
 
 
+class CodeBody(Document):
+    code: Annotated[str, StringConstraints(max_length=200)]
+    """What `tidegate open` put behind the # of its address."""
+
+
 class PromoteBody(Document):
     reason: Reason = ""
     full: bool = False

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tidegate.api.peer import SCOPE_KEY, Peer
 from tidegate.api.problems import Forbidden, TooLarge, TooSlow, problem
+from tidegate.api.session_key import read_key
 from tidegate.api.sigv4 import ALGORITHM
 from tidegate.core.errors import TidegateError
 
@@ -91,9 +92,12 @@ def _is_signed(scope: Scope, given: list[str]) -> bool:
 
 def _peer_with(given: list[str], token: str, said: str) -> Peer:
     kind, _, shown = given[0].partition(" ")
-    good = hmac.compare_digest(shown.strip().encode(), token.encode())
-    if not good or not token or kind.lower() != "bearer" or len(given) > 1:
+    shown = shown.strip()
+    if not token or kind.lower() != "bearer" or len(given) > 1:
         return Peer("", trusted=False, rejected=True)
+    if not hmac.compare_digest(shown.encode(), token.encode()):
+        user = read_key(token, shown)
+        return Peer("", trusted=False, rejected=True) if user is None else Peer(f"{user} (dashboard)", trusted=True)
     return Peer(f"{said} (token)" if said else "token", trusted=True)
 
 

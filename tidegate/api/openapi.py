@@ -29,13 +29,14 @@ _DURATION = {"type": "string", "examples": ["1m30s", "500ms"]}
 _BODIES = (
     Service, body.DeployBody, body.ValidateBody, body.ForecastBody, body.ReasonBody, body.PromoteBody, body.RollbackBody,
     body.PushBody, Environment, ReportFile, flag_body.MannerBody, flag_body.FlagsDeployBody, flag_body.FlagsValidateBody,
-    flag_body.FlagsForecastBody, flag_body.FlagBody, flag_body.EvalBody, flag_body.OfrepBody, ReleaseBody,
+    flag_body.FlagsForecastBody, flag_body.FlagBody, flag_body.EvalBody, flag_body.OfrepBody, ReleaseBody, body.CodeBody,
 )  # fmt: skip
 _ANSWERS = (
     ServiceView, RolloutView, Preview, ForecastAhead, answers.Said, answers.Problem, answers.Deployment, answers.Happening,
     answers.Explained, answers.ServiceAlarms, answers.Taken, answers.Line, answers.HealthSeen,
     EnvironmentView, DocumentView, answers.FlagsSaid, answers.FlagsChecked, answers.FlagsStale, answers.FlagsEvaluated,
     answers.OfrepAnswer, answers.OfrepAnswers, FlagsPreview, ReleaseView, answers.ReleaseBegun,
+    answers.LoginCode, answers.Session,
 )  # fmt: skip
 _PROBLEM = {
     "description": "What went wrong, and the mend.",
@@ -92,13 +93,15 @@ def describe(app: FastAPI) -> dict[str, Any]:
     components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     for path, operations in description["paths"].items():
         for method, operation in operations.items():
-            if method != "get" or path.endswith(_GUARDED):
+            if path != _OPEN and (method != "get" or path.endswith(_GUARDED)):
                 operation["security"] = [{"token": []}]
     return description
 
 
 _GUARDED = ("/logs", "/snapshot", "}/stream", "/flags", "/stale", "/diff", "/documents/{number}")
 """Reads that want the token, too."""
+_OPEN = "/v1/session"
+"""Takes a code, which is better than a token: it counts once."""
 
 _ABOUT = (
     "Reads need no token on loopback; every change, logs and flag documents want `Authorization: Bearer TOKEN`. "

@@ -25,6 +25,7 @@ from tidegate.cli import (
     history,
     logs,
     metrics,
+    open,
     release,
     rollouts,
     schema,
@@ -60,6 +61,7 @@ for _noun in (
     logs,
     metrics,
     doctor,
+    open,
     schema,
     demo,
 ):

@@ -41,12 +41,63 @@ NAMES = tuple(one.name for one in fields(Point))
 
 
 @dataclass(frozen=True, slots=True)
+class Drawn:
+    """What a point is made of."""
+
+    created: datetime
+    now: datetime
+    wanted: Exposure
+    applied: Exposure | None
+    served: float | None = None
+    figures: Mapping[str, Figures] = field(default_factory=dict)
+    log_evidence: float | None = None
+    limit: float = 1.0
+
+    @property
+    def at(self) -> float:
+        return round((self.now - self.created) / timedelta(seconds=1), 1)
+
+    @property
+    def share(self) -> float | None:
+        return None if self.applied is None else self.applied / WHOLE
+
+    @property
+    def climbed(self) -> float | None:
+        """How far the evidence is on its way, by the logarithm: it multiplies."""
+        if self.log_evidence is None or self.limit <= 1:
+            return None
+        return round(min(1.0, max(0.0, self.log_evidence / math.log(self.limit))), 3)
+
+
+def point_of(drawn: Drawn) -> Point:
+    baseline, candidate = drawn.figures.get("baseline", Figures()), drawn.figures.get("candidate", Figures())
+    return Point(
+        at=drawn.at,
+        wanted=drawn.wanted / WHOLE,
+        applied=drawn.share,
+        served=_short(drawn.served),
+        baseline_rate=_short(baseline.per_second),
+        candidate_rate=_short(candidate.per_second),
+        baseline_errors=_short(baseline.error_rate),
+        candidate_errors=_short(candidate.error_rate),
+        baseline_p99=_short(baseline.p99),
+        candidate_p99=_short(candidate.p99),
+        evidence=drawn.climbed,
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Course:
     points: tuple[Point, ...] = ()
     every: float = EVERY
 
-    def due(self, at: float) -> bool:
-        return not self.points or at - self.points[-1].at >= self.every - 0.05
+    def due(self, drawn: Drawn) -> bool:
+        """When it is time, and at once when the exposure has changed or the evidence has reached its limit."""
+        if not self.points:
+            return True
+        last, at = self.points[-1], drawn.at
+        changed = drawn.share != last.applied or (drawn.climbed == 1 and last.evidence != 1)
+        return at - last.at >= self.every - 0.05 or (changed and at > last.at)
 
     def add(self, point: Point) -> Course:
         points = (*self.points, point)
@@ -79,47 +130,6 @@ def _numbers(row: Sequence[float | None]) -> tuple[float, ...]:
 
 def row_of(point: Point) -> list[float | None]:
     return [getattr(point, name) for name in NAMES]
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """What a point is made of."""
-
-    created: datetime
-    now: datetime
-    wanted: Exposure
-    applied: Exposure | None
-    served: float | None
-    figures: Mapping[str, Figures] = field(default_factory=dict)
-    log_evidence: float | None = None
-    limit: float = 1.0
-
-    @property
-    def at(self) -> float:
-        return (self.now - self.created) / timedelta(seconds=1)
-
-
-def point_of(moment: Moment) -> Point:
-    baseline, candidate = moment.figures.get("baseline", Figures()), moment.figures.get("candidate", Figures())
-    return Point(
-        at=round(moment.at, 1),
-        wanted=moment.wanted / WHOLE,
-        applied=None if moment.applied is None else moment.applied / WHOLE,
-        served=_short(moment.served),
-        baseline_rate=_short(baseline.per_second),
-        candidate_rate=_short(candidate.per_second),
-        baseline_errors=_short(baseline.error_rate),
-        candidate_errors=_short(candidate.error_rate),
-        baseline_p99=_short(baseline.p99),
-        candidate_p99=_short(candidate.p99),
-        evidence=_climbed(moment.log_evidence, moment.limit),
-    )
-
-
-def _climbed(log_evidence: float | None, limit: float) -> float | None:
-    if log_evidence is None or limit <= 1:
-        return None
-    return round(min(1.0, max(0.0, log_evidence / math.log(limit))), 3)
 
 
 def _short(value: float | None) -> float | None:

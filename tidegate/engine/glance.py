@@ -8,6 +8,7 @@ from typing import Protocol
 from tidegate.core.errors import NotFound
 from tidegate.core.setting import Applied
 from tidegate.core.verdict import TaskHealth
+from tidegate.engine.course import Course
 from tidegate.engine.unwritten import Unwritten
 from tidegate.engine.view import ReleaseView, RolloutView, ServiceView, SideView, view_rollout, view_service
 from tidegate.engine.watcher import Watcher
@@ -62,6 +63,17 @@ class Glance:
         if held is None:
             raise NotFound(f"There is no rollout {id_!r}.", "List them: tidegate history.")
         return self._rollout(held)
+
+    def course(self, id_: str) -> Course:
+        """How a rollout went over time. Raises NotFound."""
+        held = self._store.held(id_)
+        if held is None:
+            raise NotFound(f"There is no rollout {id_!r}.", "List them: tidegate history.")
+        return self._watcher.course(held)
+
+    def in_flight(self, limit: int = 500) -> Sequence[RolloutView]:
+        """Newest first."""
+        return [self._rollout(held) for held in self._store.history(limit=limit, open_only=True) if held.rollout.in_flight]
 
     def history(self, service: str | None = None, limit: int = 50) -> Sequence[RolloutView]:
         """Newest first."""

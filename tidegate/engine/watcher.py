@@ -33,6 +33,7 @@ from tidegate.engine.alarm_book import AlarmBook, Glimpse, Scraped
 from tidegate.engine.cloud import Cloud
 from tidegate.engine.cloud import Sides as CloudSides
 from tidegate.engine.comparing import Compared, Comparing, Moment, Sides
+from tidegate.engine.course import Course, Drawn, point_of
 from tidegate.engine.recent import Recent, figures_of
 from tidegate.engine.remembering import Remembering, Stood
 from tidegate.engine.view import ComparisonView, Figures, view_comparison
@@ -149,6 +150,7 @@ class _Watched:
     recent: dict[tuple[Slot, str], Recent] = field(default_factory=dict)
     brake: Brake = field(default_factory=Brake)
     comparing: Comparing | None = None  # of a rollout
+    course: Course = field(default_factory=Course)  # of a rollout
     remembering: Remembering = field(default_factory=Remembering)  # of a service
 
     def judge(self, alarms: Sequence[AlarmFile]) -> None:
@@ -161,14 +163,16 @@ class _Watched:
     def to_json(self) -> str:
         """Of a rollout, so that a restarted controller goes on with it."""
         comparing = self.comparing.dump() if self.comparing else None
-        return json.dumps({"book": self.book.to_json(), "comparing": comparing}, separators=(",", ":"))
+        content = {"book": self.book.to_json(), "comparing": comparing, "course": self.course.to_rows()}
+        return json.dumps(content, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> _Watched:
         """Raises ValueError, KeyError or TypeError for what `to_json` did not write."""
         content = json.loads(text)
         comparing = content["comparing"]
-        return cls(AlarmBook.from_json(content["book"]), comparing=Comparing.load(comparing) if comparing else None)
+        book, kept = AlarmBook.from_json(content["book"]), Course.from_rows(content.get("course", ()))
+        return cls(book, comparing=Comparing.load(comparing) if comparing else None, course=kept)
 
 
 class Watcher:
@@ -204,9 +208,19 @@ class Watcher:
         for held in going:
             file = files.get(held.rollout.subject)
             if file is not None:
-                self._looks[held.rollout.id] = self._look_at_rollout(held.rollout, file, now)
+                look = self._looks[held.rollout.id] = self._look_at_rollout(held.rollout, file, now)
+                self._draw(self._rollouts[held.rollout.id], held.rollout, look, now)
         if self._cloud is not None:
             self._cloud.end(now)
+
+    def _draw(self, watched: _Watched, rollout: Rollout, look: Look, now: datetime) -> None:
+        """Another point of its course, where it is time for one."""
+        applied, comparing = self._lever.applied(rollout.subject).exposure, watched.comparing
+        log_e, limit = (float(comparing.state.log_e), 1 / comparing.state.settings.alpha) if comparing else (None, 1.0)
+        drawn = Drawn(rollout.created, now, rollout.wanted, applied, log_evidence=log_e, limit=limit)
+        if watched.course.due(drawn):
+            drawn = replace(drawn, served=look.served, figures=look.figures)  # worked out only now: it costs most
+            watched.course = watched.course.add(point_of(drawn))
 
     def _look_at_service(self, record: Record, now: datetime, *, judge: bool) -> None:
         """While a rollout is in flight the same alarms are judged there; here only the figures go on."""
@@ -362,6 +376,11 @@ class Watcher:
         """The last look at a rollout in flight; None when there was none yet."""
         return self._looks.get(rollout)
 
+    def course(self, held: Held) -> Course:
+        """How it went so far; of one that has ended, as it was written down."""
+        watched = self._rollouts.get(held.rollout.id)
+        return watched.course if watched else _kept_course(held)
+
     def harm(self, held: Held, after: Rollout, applied: Applied, now: datetime) -> Harm:
         """The account after this look. It goes on until nothing is left to do, for requests in flight end later; or until a
         younger rollout has the slot, and what fails there is its own."""
@@ -464,6 +483,12 @@ def _restored(held: Held) -> _Watched:
             return _Watched.from_json(held.watch)
     rollout = held.rollout
     return _Watched(AlarmBook(Series(rollout.candidate, rollout.baseline) if rollout.baseline else Series()))
+
+
+def _kept_course(held: Held) -> Course:
+    with suppress(ValueError, KeyError, TypeError):
+        return Course.from_rows(json.loads(held.watch).get("course", ())) if held.watch else Course()
+    return Course()
 
 
 def _guard(alarm: AlarmFile, watched: _Watched, rollout: Rollout) -> GuardSeen:

@@ -1,0 +1,50 @@
+"""Debian's Chromium at the dashboard's pages. Without it these tests are skipped; on CI they fail."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import axe_playwright_python
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        if os.environ.get("CI"):
+            pytest.fail("chromium is not installed: python scripts/setup_test.py")
+        pytest.skip("chromium is not installed")
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        yield browser
+        browser.close()
+
+
+class Watched:
+    """A page, and everything that it should not have done."""
+
+    def __init__(self, page: Page, own: str) -> None:
+        self.page = page
+        self.strange: list[str] = []
+        self.expected = ""
+        page.set_default_timeout(20_000)
+        page.on("console", lambda said: self.strange.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: self.strange.append(str(error)))
+        page.on("request", lambda asked: None if asked.url.startswith(own) else self.strange.append(f"asked {asked.url}"))
+
+    def violations(self) -> list[str]:
+        """What axe finds."""
+        self.page.evaluate(AXE)
+        found = self.page.evaluate("axe.run()")["violations"]
+        return [f"{one['id']}: {one['help']} {[node['html'][:200] for node in one['nodes']]}" for one in found]
+
+    def is_wider_than_the_screen(self) -> bool:
+        return bool(self.page.evaluate("document.documentElement.scrollWidth > window.innerWidth"))

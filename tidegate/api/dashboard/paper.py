@@ -1,0 +1,92 @@
+"""Pages on paper: templates, what they may use, and the headers that keep every page to itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.responses import HTMLResponse, Response
+
+from tidegate import __version__
+from tidegate.api.dashboard import words
+from tidegate.core import figures
+from tidegate.core.duration import say_roughly
+from tidegate.core.evidence import say_evidence
+
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+def page(template: str, *, status: int = 200, **content: Any) -> Response:
+    return HTMLResponse(render(template, content), status, HEADERS)
+
+
+def render(template: str, content: Mapping[str, Any]) -> str:
+    return _templates().get_template(template).render(**content)
+
+
+def parts(templates: Mapping[str, str], content: Mapping[str, Any]) -> dict[str, Markup]:
+    """Each part of a page by its name: the page shows them first, and the live stream those that change."""
+    return {name: Markup(render(template, content)) for name, template in templates.items()}
+
+
+@lru_cache
+def _templates() -> Environment:
+    made = Environment(
+        loader=PackageLoader("tidegate.api.dashboard"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.filters |= {
+        "share": figures.share,
+        "ms": figures.milliseconds,
+        "rate": figures.rate,
+        "span": figures.span,
+        "count": figures.count,
+        "roughly": say_roughly,
+        "evidence": say_evidence,
+        "clock": _clock,
+        "day": _day,
+        "moment": _moment,
+        "iso": datetime.isoformat,
+    }
+    made.globals |= {"words": words, "version": __version__, "dash": figures.NONE}
+    return made
+
+
+def _clock(at: datetime) -> str:
+    """Time of day where the controller is, which is where the reader is."""
+    return at.astimezone().strftime("%H:%M:%S")
+
+
+def _day(at: datetime) -> str:
+    return at.astimezone().strftime("%b %d, %H:%M")
+
+
+def _moment(at: datetime) -> str:
+    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")

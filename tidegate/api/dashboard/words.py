@@ -1,0 +1,237 @@
+"""What a page says of a rollout: whether it is fine, why, and what comes next. One tone for each state, and always a word too.
+
+good  all is well          wait  a person is waited for, or nobody can be sure
+bad   it goes or went back  done  it serves everybody, or it is over
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tidegate.core.evidence import say_evidence
+from tidegate.core.exposure import NONE
+from tidegate.core.figures import count, span
+from tidegate.core.harm import Harm
+from tidegate.core.verdict import Cause, GuardSeen, Judgement
+from tidegate.engine.view import RolloutView, StepView
+
+MOST_STEPS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    tone: str
+    word: str
+    """One word for the state, for badges."""
+    title: str
+    why: str = ""
+    ahead: str = ""
+    """What happens next by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """`verb` is that of the API and of the command line."""
+
+    verb: str
+    label: str
+    asks: str
+    full: bool = False
+    danger: bool = False
+
+    @property
+    def command(self) -> str:
+        return f"tidegate {self.verb} SERVICE{' --full' if self.full else ''}"
+
+
+PAUSE = Button("pause", "Pause", "The exposure stays where it is. Guards keep looking and may roll back.")
+RESUME = Button("resume", "Resume", "It goes on where it was paused.")
+PROMOTE = Button("promote", "Promote", "Goes to the next step now, without waiting for the rest of this one.")
+FULL = Button("promote", "Promote to the end", "Goes to the last step now: everybody gets the candidate.", full=True)
+ABORT = Button("abort", "Abort", "Rolls back now: everybody gets the baseline.", danger=True)
+ROLLBACK = Button("rollback", "Roll back", "Brings back what was there before, at once and for everybody.", danger=True)
+
+
+def named(view: RolloutView, version: str) -> str:
+    """Versions have names, flag documents have numbers."""
+    return f"document {version}" if "/" in view.service else version
+
+
+def headline(view: RolloutView) -> Headline:
+    who = named(view, view.candidate)
+    match view.phase:
+        case "completed":
+            return Headline("done", "completed", f"{who} serves everybody", _harm_short(view.harm) if view.baseline else "")
+        case "rolled_back":
+            return Headline("bad", "rolled back", f"{who} was rolled back", _sentence(view.reason), _back(view))
+        case "rolling_back":
+            return Headline("bad", "rolling back", f"{who} goes back", _sentence(view.reason), _back(view))
+    if view.waiting:
+        return Headline("wait", "waiting", f"Waits for a person at {view.wanted}", _sentence(view.waiting), "Promote or abort.")
+    if view.paused:
+        return Headline("wait", "paused", f"Paused at {view.wanted}", "Guards look on and may roll back.", "Nothing grows.")
+    if view.phase == "preparing":
+        return Headline("good", "preparing", f"{who} is being prepared", _sentence(view.why), "Nobody gets it yet.")
+    return _going(view, who)
+
+
+def _going(view: RolloutView, who: str) -> Headline:
+    has = f"{who} at {view.wanted}"
+    ahead, verdict = _ahead(view), view.verdict
+    if not view.baseline:
+        return Headline("good", "starting", f"{has}: the first one", "There is nothing before it that could be harmed.", ahead)
+    if verdict is None:
+        return Headline("wait", "not seen yet", f"{has}: nobody has looked yet", "", ahead)
+    if verdict.judgement is Judgement.BAD:
+        return Headline("bad", "harmful", f"{has} does harm", _sentence(verdict.why), "It goes back.")
+    if verdict.judgement is Judgement.GOOD:
+        return Headline("good", "going well", f"Going well: {has}", _calm(view), ahead)
+    match verdict.cause:
+        case Cause.NO_DATA:
+            return Headline("good", "gathering data", f"Nothing bad so far: {has}", _sentence(verdict.why), ahead)
+        case Cause.HELD:
+            return Headline("wait", "held", f"Held: {has}", _sentence(verdict.why), "It does not grow until that is over.")
+        case _:
+            return Headline("wait", "blind", f"Cannot see: {has}", _sentence(verdict.why), "Unseen time does not count.")
+
+
+def _calm(view: RolloutView) -> str:
+    looking = [guard for guard in view.guards if guard.rollback and guard.state == "ok"]
+    if not looking:
+        return "No guard looks: nothing would roll it back but failing tasks."
+    seen = f", evidence against it {say_evidence(view.comparison.evidence)}" if view.comparison else ""
+    return f"{count(len(looking), 'guard')} look{'s' if len(looking) == 1 else ''}, none complains{seen}."
+
+
+def _ahead(view: RolloutView) -> str:
+    later = view.steps[view.step] if view.step < len(view.steps) else None
+    now = view.steps[view.step - 1] if view.step else None
+    if now is None:
+        return ""
+    if now.gate:
+        return f"A person confirms before it goes on: {now.gate}."
+    then = later.exposure if later else "completed"
+    if view.watched >= view.hold:
+        return f"{then} as soon as the guards agree."
+    then = f"{then} in {span(view.hold - view.watched)}"
+    return f"{then}; all done in {span(view.left)} when all goes well." if later and view.left else f"{then}."
+
+
+def _back(view: RolloutView) -> str:
+    if not view.baseline:
+        return _harm_short(view.harm)
+    serves = f"{named(view, view.baseline)} serves everybody"
+    return f"{serves}. {_harm_short(view.harm)}" if view.phase == "rolled_back" else f"Until {serves}."
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    return f"{text[0].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}" if text else ""
+
+
+def _harm_short(harm: Harm) -> str:
+    counted = harm.counted
+    if not counted.requests:
+        return "No request reached it while it was watched."
+    said = [f"{count(counted.requests, 'request')} watched"]
+    said.append(f"{counted.failed:,} failed, users saw {counted.seen or 'none'}" if counted.failed else "none failed")
+    if harm.slow:
+        said.append(f"about {harm.slow:,} slower than before")
+    return ", ".join(said) + "."
+
+
+harm_in_short = _harm_short
+
+
+def buttons(view: RolloutView, *, latest: bool) -> tuple[Button, ...]:
+    """What a person can do now. `latest`: there is no younger rollout of the same thing."""
+    if view.phase == "rolling_back":
+        return ()
+    if view.in_flight:
+        pausing = RESUME if view.paused else PAUSE
+        return (pausing, ABORT) if view.phase == "preparing" else (pausing, PROMOTE, FULL, ABORT)
+    return (ROLLBACK,) if latest and view.phase == "completed" and view.baseline else ()
+
+
+def path_of(subject: str) -> str:
+    """Of the API, where verbs are sent."""
+    application, _, environment = subject.partition("/")
+    return f"/v1/applications/{application}/environments/{environment}" if environment else f"/v1/services/{subject}"
+
+
+@dataclass(frozen=True, slots=True)
+class StripStep:
+    """`state`: done, now, next, back (from here it went back); or more, in the place of steps that are not shown."""
+
+    state: str
+    exposure: str = ""
+    held: str = ""
+    extra: str = ""
+
+
+def strip(view: RolloutView) -> list[StripStep]:
+    """The plan; of a long one its beginning, its end and where it is."""
+    shown: list[StripStep] = []
+    last = 0
+    for number in _kept(view):
+        if number != last + 1:
+            shown.append(StripStep("more"))
+        shown.append(_strip_step(view, number, view.steps[number - 1]))
+        last = number
+    return shown
+
+
+def _kept(view: RolloutView) -> list[int]:
+    size = len(view.steps)
+    if size <= MOST_STEPS:
+        return list(range(1, size + 1))
+    here = max(1, view.step)
+    return sorted({1, 2, *range(max(1, here - 2), min(size, here + 4) + 1), size - 1, size})
+
+
+def _strip_step(view: RolloutView, number: int, step: StepView) -> StripStep:
+    reached = len(view.steps) + 1 if view.phase == "completed" else view.step
+    went_back = view.phase in ("rolling_back", "rolled_back")
+    if went_back and view.harm.most == NONE:
+        reached = 0
+    here = "back" if went_back else "now"
+    state = "done" if number < reached else here if number == reached else "next"
+    held = span(step.hold) if step.least is None else f"{span(step.least)} to {span(step.hold)}"
+    extra = ", ".join(word for word in ("hook" if step.hook else "", "gate" if step.gate else "") if word)
+    return StripStep(state, step.exposure, held, extra)
+
+
+_GUARDS = {
+    "ok": ("good", "ok"),
+    "firing": ("bad", "fires"),
+    "blind": ("wait", "blind"),
+    "held": ("wait", "held"),
+    "no_data": ("plain", "no data"),
+    "not_armed": ("plain", "not armed"),
+    "not_applicable": ("plain", "not applicable"),
+}
+
+
+def guard_tone(guard: GuardSeen) -> tuple[str, str]:
+    return _GUARDS.get(guard.state, ("wait", guard.state.replace("_", " ")))
+
+
+def say_guard(guard: GuardSeen) -> str:
+    if guard.state != "ok" and guard.why:
+        return guard.why
+    limit = guard.limit and (guard.limit if guard.state == "firing" else f"fires {guard.limit}")
+    return ", ".join(part for part in (guard.figure, limit) if part) or guard.why
+
+
+def alarms_in_short(alarms: Sequence[GuardSeen]) -> tuple[str, str]:
+    """Of a service: what fires, else what cannot be seen, else that all is well."""
+    firing = [alarm.name for alarm in alarms if alarm.state == "firing"]
+    if firing:
+        return "bad", f"{', '.join(firing)} fires"
+    blind = [alarm.name for alarm in alarms if alarm.state == "blind"]
+    if blind:
+        return "wait", f"{', '.join(blind)} cannot be seen"
+    if not alarms:
+        return "plain", "none"
+    return ("good", "ok") if any(alarm.state == "ok" for alarm in alarms) else ("plain", "no data")
