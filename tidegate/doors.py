@@ -21,6 +21,7 @@ from tidegate.engine.flag_orders import FlagOrders
 from tidegate.engine.foresight import Foresight
 from tidegate.engine.glance import Glance
 from tidegate.engine.orders import Orders
+from tidegate.engine.platforms import Routing, Starting
 from tidegate.engine.releases import Releases
 from tidegate.settings import Settings
 from tidegate.supervisor import supervisor
@@ -84,8 +85,8 @@ class Doors:
         return Orders(
             store=house.store,
             lever=house.levers,
-            runtime=house.runtime,
-            router=house.router,
+            runtime=Starting(house.runtime, house.platforms, house.catalog.file_of),
+            router=Routing(house.router),
             watcher=house.watcher,
             unwritten=house.unwritten,
             clock=self._clock,

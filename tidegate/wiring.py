@@ -19,6 +19,7 @@ import structlog
 
 from tidegate.controller import Beating, Posting
 from tidegate.core.errors import TidegateError
+from tidegate.drivers.aws.alb import AlbLever
 from tidegate.drivers.aws.call import Caller
 from tidegate.drivers.aws.cloudwatch import CloudWatch, missing_boto3
 from tidegate.drivers.envoy.router import EnvoyRouter
@@ -35,6 +36,7 @@ from tidegate.engine.flags import FlagLever
 from tidegate.engine.gauges import Gauges
 from tidegate.engine.levers import Levers
 from tidegate.engine.loop import Loop
+from tidegate.engine.platforms import Platforms
 from tidegate.engine.teller import Postman
 from tidegate.engine.traffic import TrafficLever
 from tidegate.engine.unwritten import Unwritten
@@ -61,6 +63,8 @@ class House:
     router: EnvoyRouter
     catalog: Catalog
     levers: Levers
+    platforms: Platforms
+    alb: AlbLever
     pushed: PushedMetrics
     gauges: Gauges
     cloudwatch: CloudWatch
@@ -89,11 +93,14 @@ def build(settings: Settings) -> House:
         watched=catalog.watched,
         elsewhere=None if store.alone else lambda subject: any(one.rollout.in_flight for one in store.history(subject, 1)),
     )
-    levers = Levers(lever, flags)
+    callers = _Aws()
+    alb = AlbLever(callers.of, catalog.known, clock)
+    platforms = Platforms(lever, alb, catalog.file_of)
+    levers = Levers(platforms, flags)
     pushed = PushedMetrics()
     gauges = Gauges(pushed=pushed, tasks=lever.tasks, version=catalog.known, clock=clock)
-    cloudwatch = CloudWatch(_aws(), settings.cloudwatch)
-    cloud = Cloud(cloudwatch, clock)
+    cloudwatch = CloudWatch(callers.of, settings.cloudwatch)
+    cloud = Cloud(cloudwatch, clock, alb.dimensions)
     watcher = Watcher(lever=levers, gauges=gauges, tick=settings.tick, cloud=cloud)
     hooks = Hooks()
     unwritten = Unwritten(FileJotter(settings.home / "unwritten"))
@@ -106,6 +113,8 @@ def build(settings: Settings) -> House:
         router=router,
         catalog=catalog,
         levers=levers,
+        platforms=platforms,
+        alb=alb,
         pushed=pushed,
         gauges=gauges,
         cloudwatch=cloudwatch,
@@ -116,7 +125,7 @@ def build(settings: Settings) -> House:
         loop=Loop(
             store=store,
             catalog=catalog,
-            levers={"flags": flags, "traffic": lever},
+            levers={"flags": flags, "traffic": platforms},
             watcher=watcher,
             hooks=hooks,
             unwritten=unwritten,
@@ -126,20 +135,20 @@ def build(settings: Settings) -> House:
     )
 
 
-def _aws() -> Callable[[], Caller]:
-    """AWS in boto3's own region. Importing boto3 takes as long as all the rest: only who asks AWS for something waits."""
-    made: list[Caller] = []
+class _Aws:
+    """AWS by region. Importing boto3 takes as long as all the rest: only who asks AWS for something waits for it."""
 
-    def caller() -> Caller:
-        if not made:
+    def __init__(self) -> None:
+        self._made: dict[str, Caller] = {}
+
+    def of(self, region: str = "") -> Caller:
+        if region not in self._made:
             try:
                 from tidegate.drivers.aws.calls import Calls  # noqa: PLC0415 - see above
             except ImportError as error:
                 raise missing_boto3(error) from error
-            made.append(Calls())
-        return made[0]
-
-    return caller
+            self._made[region] = Calls(region)
+        return self._made[region]
 
 
 def control(settings: Settings) -> int:
@@ -182,6 +191,7 @@ class _Controller:
             "postman": self._carry_letters,
             "gauges": self._scrape,
             "cloud": self._house.cloud.run,
+            "alb": self._house.alb.run,
             "publishing": self._publish,
         }
         threads = [threading.Thread(target=self._or_end, args=(do,), name=name, daemon=True) for name, do in besides.items()]
@@ -191,6 +201,7 @@ class _Controller:
         self._posting.stop()
         self._house.gauges.stop()
         self._house.cloud.stop()
+        self._house.alb.stop()
         threads[0].join()
         if self._doors is not None:
             self._doors.close()

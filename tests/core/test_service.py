@@ -118,7 +118,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (
         with_(zzzzzz=1),
         "unknown key 'zzzzzz'.",
-        "Known keys: alarms, compare, force, listener, on, plan, service, stickiness, tasks.",
+        "Known keys: alarms, compare, force, listener, on, plan, platform, service, stickiness, tasks.",
     ),
     (with_(service="Web"), "service: 'Web' is not a service name.", "Use up to 40 lower case letters, digits and -"),
     (with_(service="web_1"), "'web_1' is not a service name.", "Use up to 40 lower case letters, digits and -"),

@@ -49,12 +49,8 @@ def _running(command: list[str], env: Mapping[str, str], port: int, log: Path) -
         _wait(process, f"http://127.0.0.1:{port}/", log)
         yield f"http://127.0.0.1:{port}"
     finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        process.kill()  # it keeps nothing that somebody wants
+        process.wait()
 
 
 def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:

@@ -27,7 +27,9 @@ from tidegate.core.compare_file import CompareFile
 from tidegate.core.document import Document
 from tidegate.core.duration import Duration
 from tidegate.core.errors import Invalid, quote
+from tidegate.core.metric_name import Source
 from tidegate.core.plan import PlanFile
+from tidegate.core.platform import EcsTasks, Platform
 from tidegate.core.service_texts import RESERVED_HEADERS as RESERVED_HEADERS
 from tidegate.core.service_texts import Address, CookieName, HeaderName, Host, Prefix, Secret, Size, Target, UrlPath, Webhook
 from tidegate.core.service_texts import Name as Name
@@ -134,12 +136,14 @@ class Limits(Document):
 
 
 class Tasks(Document):
-    """Either `command` (Tidegate runs the tasks) or `targets` (somebody else does)."""
+    """`command` (Tidegate runs the tasks), `targets` (somebody else does), or `ecs` (Amazon ECS does; see `platform`)."""
 
     command: tuple[str, ...] | None = None
     """Program and arguments; no shell. `{port}`, `{version}`, `{service}` and `{task}` are filled in."""
     targets: Annotated[tuple[Target, ...], Field(min_length=1, max_length=1000)] | None = None
     """host:port of tasks that somebody else runs."""
+    ecs: EcsTasks | None = None
+    """What ECS runs as a version."""
     env: dict[str, str] = Field(default_factory=dict)
     """Added to a small environment (PATH, HOME, LANG, TZ of the controller). The same placeholders are filled in."""
     directory: str | None = None
@@ -197,8 +201,9 @@ class Tasks(Document):
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Tasks:
-        if (self.command is None) == (self.targets is None):
-            both = "both command and targets" if self.command else "neither command nor targets"
+        given = [kind for kind in ("command", "targets", "ecs") if getattr(self, kind) is not None]
+        if len(given) != 1:
+            both = f"both {' and '.join(given)}" if given else "neither command nor targets"
             raise ValueError(f"tasks has {both}.\nGive one: command to have tasks run, targets for tasks that run elsewhere.")
         return self
 
@@ -245,6 +250,10 @@ class On(Document):
         return self
 
 
+NOWHERE = Listener(port=1)
+"""In the place of a listener that is none of ours."""
+
+
 class Service(Document):
     """One service file."""
 
@@ -259,6 +268,34 @@ class Service(Document):
     alarms: tuple[AlarmFile, ...] = ()
     compare: CompareFile = CompareFile()
     on: tuple[On, ...] = ()
+    platform: Platform | None = None
+    """Where it runs, when that is not this machine."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _listens_elsewhere(cls, content: Any) -> Any:
+        """On a platform users come by its own load balancer: the service file has no listener."""
+        is_elsewhere = isinstance(content, dict) and content.get("platform") is not None
+        return {"listener": NOWHERE} | content if is_elsewhere else content
+
+    @model_validator(mode="after")
+    def _fits_its_platform(self) -> Service:
+        if (self.platform is None) != (self.tasks.ecs is None):
+            has, lacks = ("platform", "tasks.ecs") if self.platform else ("tasks.ecs", "platform")
+            raise ValueError(f"there is {has}, and no {lacks}.\nOn Amazon ECS both are needed.")
+        if self.platform is None:
+            return self
+        if self.listener != NOWHERE:
+            raise ValueError("users come by the rule of the load balancer, and there is a listener.\nRemove listener.")
+        if self.compare.is_on:
+            raise ValueError("ALB's counts are a minute old: nothing is compared on them.\nSay compare: off, and give alarms.")
+        for alarm in self.alarms:
+            if alarm.metric and alarm.metric_name.source is not Source.CLOUDWATCH and alarm.metric != "tasks_healthy":
+                raise ValueError(
+                    f"alarm {alarm.name} looks at {alarm.metric}, which nobody counts on ALB.\nName an alarm or a metric of "
+                    'CloudWatch: cloudwatch:AWS/ApplicationELB/HTTPCode_Target_5XX_Count{TargetGroup="{target_group}",...}.'
+                )
+        return self
 
     @field_validator("on", mode="before")
     @classmethod
@@ -325,7 +362,7 @@ def check_plan(plan: PlanFile, compare: CompareFile) -> None:
 def same_listener(one: Service, other: Service) -> None:
     """Raises Invalid when two services cannot share their port: one host and path, or unlike address, TLS or hops."""
     mine, theirs = one.listener, other.listener
-    if one.service == other.service or mine.port != theirs.port:
+    if one.service == other.service or mine.port != theirs.port or one.platform or other.platform:
         return
     if (mine.host, mine.path) == (theirs.host, theirs.path):
         raise Invalid(

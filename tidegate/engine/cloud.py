@@ -33,6 +33,7 @@ class Sides:
     candidate: str = ""
     baseline: str = ""
     stable: str = ""
+    subject: str = ""
 
     def version(self, of: Of) -> str:
         return {Of.CANDIDATE: self.candidate, Of.BASELINE: self.baseline}.get(of, "") or self.stable
@@ -62,6 +63,7 @@ class ToldTo:
     sides: Sides
     answer: _Answer | None
     silent: bool
+    filled: Callable[[MetricName, Sides, Of], MetricName]
 
     @property
     def answered(self) -> datetime | None:
@@ -71,15 +73,21 @@ class ToldTo:
         return None if self.answer is None or self.silent else self.answer.states.get(alarm)
 
     def figures(self, of: Of, metric: str, statistic: str, period: timedelta) -> Mapping[int, float] | None:
-        query = Query(fill(parse_metric_name(metric), self.sides.version(of)), statistic, period)
+        query = Query(self.filled(parse_metric_name(metric), self.sides, of), statistic, period)
         return self.answer.figures.get(query) if self.answer else None
 
 
 class Cloud:
     """The loop says what it wants to know and takes what was answered last; `run` asks."""
 
-    def __init__(self, source: CloudSource, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        source: CloudSource,
+        clock: Callable[[], datetime],
+        dimensions: Callable[[str, str], Mapping[str, str]] | None = None,
+    ) -> None:
         self._source = source
+        self._dimensions = dimensions
         self._clock = clock
         self._wanted = Asking()
         self._next: dict[Query, int] = {}
@@ -142,9 +150,16 @@ class Cloud:
             if alarm.cloudwatch is not None:
                 self._names.add(alarm.cloudwatch)
             if alarm.metric is not None:
-                query = Query(fill(alarm.metric_name, sides.version(alarm.of)), alarm.statistic or "average", alarm.period)
+                filled = self._filled(alarm.metric_name, sides, alarm.of)
+                query = Query(filled, alarm.statistic or "average", alarm.period)
                 self._next[query] = max(self._next.get(query, 0), alarm.evaluation_range)
-        return ToldTo(sides, self._answer, self._is_silent(now)) if mine else None
+        return ToldTo(sides, self._answer, self._is_silent(now), self._filled) if mine else None
+
+    def _filled(self, metric: MetricName, sides: Sides, of: Of) -> MetricName:
+        """With its placeholders: {version}, and those of the platform that the service is on."""
+        version = sides.version(of)
+        others = self._dimensions(sides.subject, version) if self._dimensions is not None else {}
+        return fill(metric, {**others, "version": version})
 
     def end(self, now: datetime) -> None:
         """All is said."""
@@ -180,10 +195,15 @@ def _asks(alarm: AlarmFile) -> bool:
     return alarm.cloudwatch is not None or (alarm.metric is not None and alarm.metric_name.source is Source.CLOUDWATCH)
 
 
-def fill(metric: MetricName, version: str) -> MetricName:
-    """Puts the version in the place of {version} in the values of dimensions."""
-    matchers = tuple(replace(one, value=one.value.replace("{version}", version)) for one in metric.matchers)
-    return replace(metric, matchers=matchers)
+def fill(metric: MetricName, values: Mapping[str, str]) -> MetricName:
+    """Puts these in the place of {version} and others in the values of dimensions."""
+
+    def filled(text: str) -> str:
+        for name, value in values.items():
+            text = text.replace("{" + name + "}", value)
+        return text
+
+    return replace(metric, matchers=tuple(replace(one, value=filled(one.value)) for one in metric.matchers))
 
 
 def _unknown(name: str, where: str) -> Invalid:

@@ -9,6 +9,7 @@ from tidegate.core.exposure import Exposure
 from tidegate.core.setting import Applied
 from tidegate.core.verdict import TaskHealth
 from tidegate.engine.flags import FlagLever
+from tidegate.engine.platforms import Platforms
 from tidegate.engine.traffic import TrafficLever
 from tidegate.ports import RouterReading, Task
 
@@ -16,7 +17,7 @@ from tidegate.ports import RouterReading, Task
 class Levers:
     """Implements watcher.Seeing, and what a glance asks."""
 
-    def __init__(self, traffic: TrafficLever, flags: FlagLever) -> None:
+    def __init__(self, traffic: TrafficLever | Platforms, flags: FlagLever) -> None:
         self.traffic = traffic
         self.flags = flags
 
@@ -24,7 +25,7 @@ class Levers:
     def grain(self) -> Exposure:
         return max(self.traffic.grain, self.flags.grain)
 
-    def _of(self, subject: str) -> TrafficLever | FlagLever:
+    def _of(self, subject: str) -> TrafficLever | Platforms | FlagLever:
         return self.flags if is_environment(subject) else self.traffic
 
     def reading_of(self, subject: str) -> RouterReading | None:

@@ -26,14 +26,26 @@ from tidegate.ports import (
     DocumentRecord,
     Held,
     Record,
-    Router,
-    Runtime,
     ServiceRecord,
     Start,
     Store,
     Told,
     VersionRecord,
 )
+
+
+class Startable(Protocol):
+    """What is asked of whoever runs tasks: see ports.Runtime."""
+
+    def check(self, service: Service, version: str) -> None: ...
+
+    def restart(self, service: str, version: str) -> None: ...
+
+
+class Routable(Protocol):
+    """What is asked of whoever lets users in: see ports.Router."""
+
+    def check(self, service: Service, others: Sequence[Service]) -> None: ...
 
 
 class Grained(Protocol):
@@ -60,8 +72,8 @@ class Orders:
         *,
         store: Store,
         lever: Grained,
-        runtime: Runtime,
-        router: Router,
+        runtime: Startable,
+        router: Routable,
         watcher: Watcher,
         unwritten: Unwritten,
         clock: Callable[[], datetime],
@@ -169,7 +181,7 @@ class Orders:
         check_plan(chosen, file.compare)
         resolved = chosen.resolve()
         superseded = self.make_way(file.service, version, chosen, by)
-        self.check(file, version)
+        self.check(file if plan is None else file.model_copy(update={"plan": plan}), version)
         resolved.check_grain(self._lever.grain)
         if record is not None and record.stable:
             self.check_alarms(file, record, resolved)

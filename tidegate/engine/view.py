@@ -191,6 +191,8 @@ class DocumentView:
 
 def url_of(service: Service) -> str:
     """Where users reach it, as well as we know: `http://127.0.0.1:8080/`."""
+    if service.platform is not None:
+        return service.platform.ecs.listener_rule
     listener = service.listener
     host = listener.address if listener.host == "*" else listener.host
     host = "127.0.0.1" if host == "0.0.0.0" else host

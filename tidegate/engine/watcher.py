@@ -227,7 +227,7 @@ class Watcher:
         name, watched = record.file.subject, self._services[record.file.subject]
         health = self._lever.health(name, record.stable) if record.stable else None
         healthy = None if health is None else {Of.SERVICE: health.healthy}
-        told = self._told(record.file.alarms, CloudSides(stable=record.stable), now) if judge else None
+        told = self._told(record.file.alarms, CloudSides(stable=record.stable, subject=name), now) if judge else None
         watched.book = watched.book.look(record.file.alarms, replace(self._glimpse(name, healthy, now), told=told))
         if judge:
             watched.judge(record.file.alarms)
@@ -250,7 +250,7 @@ class Watcher:
         candidate = self._lever.health(subject, rollout.candidate)
         baseline = self._lever.health(subject, rollout.baseline) if rollout.baseline else None
         glimpse = self._glimpse(subject, _healthy(candidate, baseline), now)
-        told = self._told(file.alarms, CloudSides(rollout.candidate, rollout.baseline), now)
+        told = self._told(file.alarms, CloudSides(rollout.candidate, rollout.baseline, subject=subject), now)
         watched.book = watched.book.look(file.alarms, replace(glimpse, told=told))
         watched.judge(file.alarms)
         self._add_recent(watched, subject, now)

@@ -84,7 +84,10 @@ def _told(call: Call, error: BotoCoreError | ClientError) -> TidegateError:
                 f"There are no credentials for {call}: {_said(error)}", "Give the controller some, as for the AWS CLI."
             )
         case NoRegionError():
-            return Refused(f"Nobody says in which region {call} is meant.", "Set AWS_DEFAULT_REGION for the controller, or a region in its profile.")
+            return Refused(
+                f"Nobody says in which region {call} is meant.",
+                "Set AWS_DEFAULT_REGION for the controller, or a region in its profile.",
+            )
         case ParamValidationError():
             return Refused(f"{call} cannot be asked like this: {_said(error)}", "Correct what it is made of.")
         case ConnectionError() | HTTPClientError():

@@ -1,0 +1,267 @@
+"""A service on ECS behind an ALB: ECS is ministack without containers, the load balancer is moto, boto3 is real."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.support.aws_world import AwsWorld, Crash, Fused, How, make_place
+from tidegate.core.errors import Conflict, Invalid, NotFound, Refused
+from tidegate.core.rollout import Phase
+from tidegate.core.service import Service
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture
+def aws(moto_url: str, ministack_url: str, keys: None, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2", moto_url)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_ECS", ministack_url)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH", moto_url)
+    return moto_url
+
+
+@pytest.fixture
+def world(aws: str, tmp_path: Path) -> AwsWorld:
+    return AwsWorld(tmp_path, make_place(aws))
+
+
+def completed(world: AwsWorld) -> bool:
+    return world.rollout().phase is Phase.COMPLETED
+
+
+def first(world: AwsWorld) -> None:
+    world.release("v1")
+    world.seconds_until(lambda: completed(world))
+    world.tidy()
+
+
+def test_a_version_takes_over_step_by_step_and_the_old_one_ends(world: AwsWorld) -> None:
+    first(world)
+    assert world.serving() == {"shop/web:v1": 100}
+    world.release("v2")
+    shares = []
+    for _ in range(60):
+        world.tick()
+        serving = world.serving()
+        if not shares or shares[-1] != serving:
+            shares.append(serving)
+        if completed(world):
+            break
+    assert shares == [{"shop/web:v1": 100}, {"shop/web:v1": 50, "shop/web:v2": 50}, {"shop/web:v2": 100}]
+    world.tidy()
+    assert sorted(world.images().values()) == [("shop/web:v1", 0), ("shop/web:v2", 2)]
+    assert world.broken == []
+
+
+def test_a_bad_version_goes_back_weights_first(world: AwsWorld) -> None:
+    first(world)
+    world.release("v2", plan={"linear": {"step": "10%", "every": "60s"}})
+    world.seconds_until(lambda: world.rollout().phase is Phase.WATCHING)
+    assert world.serving() == {"shop/web:v1": 90, "shop/web:v2": 10}
+    world.orders.abort("web", "ann", "it is bad")
+    world.written.clear()
+    world.tick()
+    assert world.serving() == {"shop/web:v1": 100}
+    assert world.written[:2] == ["add_tags", "modify_rule"]
+    world.tidy()
+    assert sorted(world.images().values()) == [("shop/web:v1", 2), ("shop/web:v2", 0)]
+
+
+def test_users_are_kept_on_their_side_only_while_there_are_two(world: AwsWorld) -> None:
+    def sticky() -> object:
+        action = world.elb.describe_rules(RuleArns=[world.place.rule])["Rules"][0]["Actions"][-1]
+        return action["ForwardConfig"].get("TargetGroupStickinessConfig")
+
+    first(world)
+    world.release("v2")
+    world.seconds_until(lambda: world.rollout().phase is Phase.WATCHING)
+    assert sticky() == {"Enabled": True, "DurationSeconds": 1}
+    world.seconds_until(lambda: completed(world))
+    assert sticky() == {"Enabled": False}
+
+
+def test_tasks_that_may_have_pinned_users_stay_until_the_cookie_is_over(world: AwsWorld) -> None:
+    first(world)
+    platform = world.file().platform
+    assert platform is not None
+    longer = {"ecs": platform.ecs.model_dump(mode="json") | {"sticky": "40s"}}
+    world.release("v2", platform=longer, plan={"all_at_once": True, "bake": "1s", "keep_baseline": "1s"})
+    world.seconds_until(lambda: completed(world))
+    for _ in range(30):
+        world.tick()
+    assert ("shop/web:v1", 2) in world.images().values()
+    world.tidy()
+    assert ("shop/web:v1", 0) in world.images().values()
+
+
+def test_weights_that_somebody_else_moved_are_put_back_and_told(world: AwsWorld) -> None:
+    first(world)
+    world.release("v2", plan={"linear": {"step": "10%", "every": "60s"}})
+    world.seconds_until(lambda: world.rollout().phase is Phase.WATCHING)
+    groups = [{"TargetGroupArn": group, "Weight": 1} for group in world.place.groups]
+    world.elb.modify_rule(RuleArn=world.place.rule, Actions=[{"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}])
+    world.alb._pilots["web"].order = None  # the pilot looks before it is told again what is wanted
+    world.tick()
+    world.tick()
+    decision = world.rollout().decision
+    world.tick()
+    assert (decision.kind, decision.why) in (("put_back", "50% is applied instead of 10%"), ("watch", "10% is applied"))
+    assert world.serving() == {"shop/web:v1": 90, "shop/web:v2": 10}
+
+
+def test_other_actions_of_the_rule_stay(world: AwsWorld) -> None:
+    forward = world.elb.describe_rules(RuleArns=[world.place.rule])["Rules"][0]["Actions"][0]
+    oidc = {
+        "Issuer": "https://id.example.org",
+        "AuthorizationEndpoint": "https://id.example.org/a",
+        "TokenEndpoint": "https://id.example.org/t",
+        "UserInfoEndpoint": "https://id.example.org/u",
+        "ClientId": "shop",
+        "ClientSecret": "secret",
+    }
+    sign_in = {"Type": "authenticate-oidc", "Order": 1, "AuthenticateOidcConfig": oidc}
+    world.elb.modify_rule(RuleArn=world.place.rule, Actions=[sign_in, {**forward, "Order": 2}])
+    first(world)
+    actions = world.elb.describe_rules(RuleArns=[world.place.rule])["Rules"][0]["Actions"]
+    assert [action["Type"] for action in actions] == ["authenticate-oidc", "forward"]
+
+
+def test_a_version_that_was_kept_comes_back_without_a_new_revision(world: AwsWorld) -> None:
+    first(world)
+    world.release("v2", plan={"all_at_once": True, "bake": "1s", "keep_baseline": "10m"})
+    world.seconds_until(lambda: completed(world))
+    before = world.revisions()
+    world.orders.rollback("web", "ann")
+    world.seconds_until(lambda: completed(world) and world.rollout().candidate == "v1")
+    assert world.serving() == {"shop/web:v1": 100}
+    assert world.revisions() == before == 3
+
+
+def test_what_cannot_be_is_refused_before_anything_changes(world: AwsWorld) -> None:
+    revisions = world.revisions()
+    with pytest.raises(NotFound, match="has no service nobody"):
+        world.release("v1", platform=changed(world.file(), services=["nobody", world.place.services[1]]))
+    with pytest.raises(Invalid, match="no container 'api'"):
+        world.release("v1", tasks={"ecs": {"task_definition": f"{world.place.family}:1", "images": {"api": "x:1"}}})
+    with pytest.raises(Refused, match=r"0\.1%"):
+        world.release("v1", plan={"canary": {"first": "0.15%", "hold": "1s"}})
+    other = make_place(world.elb.meta.endpoint_url)
+    with pytest.raises(Invalid, match="does not forward to just these"):
+        world.release("v1", platform=changed(world.file(), target_groups=list(other.groups)))
+    assert world.revisions() == revisions
+    assert world.store.service("web") is None
+
+
+def changed(file: Service, **changes: object) -> dict[str, object]:
+    assert file.platform is not None
+    return {"ecs": file.platform.ecs.model_dump(mode="json") | changes}
+
+
+def test_the_pilot_flies_beside_the_loop(world: AwsWorld) -> None:
+    """In real time, and in its own thread."""
+    thread = threading.Thread(target=world.alb.run)
+    thread.start()
+    try:
+        world.release("v1")
+        begun, zero, deadline = time.monotonic(), world.now, time.monotonic() + 90
+        while not completed(world) and time.monotonic() < deadline:
+            time.sleep(0.1)
+            world.now = zero + timedelta(seconds=time.monotonic() - begun)
+            world.schedule()
+            world.loop.tick(world.now)
+        assert completed(world), world.rollout()
+        assert world.serving() == {"shop/web:v1": 100}
+    finally:
+        world.alb.stop()
+        thread.join(30)
+    assert not thread.is_alive()
+
+
+# --- a crash, a lost answer or throttling at any call -----------------------------------------------------------------
+
+
+def good(world: AwsWorld) -> None:
+    _survive(world, "v2")
+    world.seconds_until(lambda: completed(world))
+    world.tidy()
+
+
+def bad(world: AwsWorld) -> None:
+    _survive(world, "v2", plan={"linear": {"step": "50%", "every": "60s"}})
+    world.seconds_until(lambda: world.rollout().phase is Phase.WATCHING)
+    world.orders.abort("web", "ann", "it is bad")
+    world.seconds_until(lambda: world.rollout().phase is Phase.ROLLED_BACK)
+    world.tidy()
+
+
+def _survive(world: AwsWorld, version: str, **changes: object) -> None:
+    """The order of a person, who gives it again."""
+    for _ in range(3):
+        with contextlib.suppress(Crash, Conflict):
+            world.release(version, **changes)
+            return
+        world.start_controller()
+
+
+STORIES = {"good": good, "bad": bad}
+
+
+ENDS = {
+    "good": ({"shop/web:v2": 100}, [("shop/web:v1", 0), ("shop/web:v2", 2)], [("v2", "completed"), ("v1", "completed")]),
+    "bad": ({"shop/web:v1": 100}, [("shop/web:v1", 2), ("shop/web:v2", 0)], [("v2", "rolled_back"), ("v1", "completed")]),
+}
+
+
+def tell(aws: str, home: Path, story: str, fuse: Fused) -> None:
+    """Tells the story with this fuse, and looks at its end: served, tasks, rollouts, and nothing was made twice."""
+    home.mkdir(exist_ok=True)
+    world = AwsWorld(home, make_place(aws))
+    first(world)
+    fuse.real, world.caller = world.caller.real, fuse
+    STORIES[story](world)
+    for _ in range(2):
+        world.tick()
+    assert world.broken == []
+    rollouts = [(one.rollout.candidate, one.rollout.phase.value) for one in world.store.history("web")]
+    assert (world.serving(), sorted(world.images().values()), rollouts) == ENDS[story], f"{fuse.how} at {fuse.burnt}"
+    assert world.revisions() == 3, f"{fuse.how} at {fuse.burnt}"  # the template, v1 and v2
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("good", "register_task_definition", 1, How.LOST),
+        ("good", "register_task_definition", 1, How.AFTER),
+        ("good", "modify_rule", 1, How.AFTER),
+        ("good", "add_tags", 2, How.BEFORE),
+        ("good", "update_service", 1, How.FAILS),
+        ("bad", "modify_rule", 2, How.BEFORE),
+        ("bad", "modify_rule", 2, How.LOST),
+    ],
+    ids=str,
+)
+def test_a_crash_or_a_lost_answer_at_a_write_leaves_the_same_end(
+    case: tuple[str, str, int, How], aws: str, tmp_path: Path
+) -> None:
+    """Some of them; the nightly form takes all."""
+    story, operation, number, how = case
+    fuse = Fused(None, number, how, operation)
+    tell(aws, tmp_path, story, fuse)
+    assert fuse.burnt
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("story", list(STORIES))
+def test_a_crash_or_a_lost_answer_at_any_write_leaves_the_same_end(story: str, aws: str, tmp_path: Path) -> None:
+    calm = Fused(None)
+    tell(aws, tmp_path / "calm", story, calm)
+    for number in range(1, calm.count + 1):
+        for how in How:
+            tell(aws, tmp_path / f"{number}-{how}", story, Fused(None, number, how))

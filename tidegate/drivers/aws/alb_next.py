@@ -1,0 +1,186 @@
+"""What to ask AWS for next, from what is wanted and what was seen. Pure, and computed anew at every look: whoever starts
+after a crash goes on from what AWS says.
+
+1.  Weights come before tasks: a way back waits for nothing.
+2.  The rule's tags say what is meant before its weights are changed; the weights are the commit point, and are read back.
+3.  A side that has weight, or lost it less than `sticky` ago, is not given another version and not ended: ALB's cookie
+    outranks the weights, and whoever is pinned there is served there.
+4.  A side without healthy tasks gets all users only when the other has none either, or on a way back.
+5.  A task definition that bears the version's name and digest is used, never registered again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tidegate.core.exposure import FULL, NONE, Exposure
+from tidegate.core.platform import Ecs
+from tidegate.core.rollout import Readiness, Ready
+from tidegate.core.setting import UNSEEN, Applied, Setting
+from tidegate.core.verdict import TaskHealth
+from tidegate.drivers.aws import alb_requests as requests
+from tidegate.drivers.aws import alb_seen
+from tidegate.drivers.aws.alb_seen import Seen, Side, share, weights_of
+from tidegate.drivers.aws.call import Call, Manner
+
+MARGIN = timedelta(seconds=10)
+"""ALB takes a new weight over within seconds, not at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the loop asked for. `counts`: how many tasks of each version that must be ready."""
+
+    ecs: Ecs
+    setting: Setting
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Install:
+    """This version belongs on this side, and a task definition must be found or registered for it first."""
+
+    version: str
+    side: Side
+
+
+def next_weights(wanted: Wanted, seen: Seen, now: datetime) -> list[Call]:
+    """The calls that make the rule right; none when it is."""
+    ecs, setting = wanted.ecs, wanted.setting
+    tags = tags_of(setting)
+    stable = seen.of(setting.stable)
+    if stable is None or not seen.is_ours or _waits(setting, stable, seen):
+        return _tagged(ecs, tags, seen)
+    candidate = seen.of(setting.slot) if setting.slot != setting.stable else None
+    exposure = setting.exposure if candidate is not None else NONE
+    to_stable, to_other = weights_of(exposure)
+    weights = {stable.target_group: to_stable, seen.other(stable).target_group: to_other}
+    sticky = round(ecs.sticky.total_seconds()) if NONE < exposure < FULL else None
+    as_seen = share(seen.other(stable).weight, stable.weight)
+    if as_seen == exposure and seen.sticky == sticky:
+        return _tagged(ecs, tags, seen)
+    is_back = as_seen is None or exposure < as_seen
+    manner = Manner.PATIENT if is_back else Manner.USUAL
+    moved = {**tags, alb_seen.MOVED: now.isoformat(timespec="seconds")}
+    return [requests.tag(ecs, moved, manner), requests.weigh(ecs, seen.actions, weights, exposure, manner)]
+
+
+def _waits(setting: Setting, stable: Side, seen: Seen) -> bool:
+    """Rule 4."""
+    other = seen.other(stable)
+    is_whole = setting.slot in ("", setting.stable)
+    return is_whole and stable.healthy == 0 and other.weight > 0 and other.healthy > 0
+
+
+def tags_of(setting: Setting) -> dict[str, str]:
+    return {
+        alb_seen.STABLE: setting.stable,
+        alb_seen.SLOT: setting.slot,
+        alb_seen.SALT: setting.salt,
+        alb_seen.EXPOSURE: str(int(setting.exposure)),
+        alb_seen.OPERATION: setting.rollout,
+    }
+
+
+def _tagged(ecs: Ecs, tags: dict[str, str], seen: Seen) -> list[Call]:
+    """Who asks for it says nothing about what is applied: a tag that differs in that alone is let be."""
+    differs = any(seen.tags.get(key) != value for key, value in tags.items() if key != alb_seen.OPERATION)
+    return [requests.tag(ecs, tags)] if differs else []
+
+
+def next_tasks(wanted: Wanted, seen: Seen, now: datetime) -> Iterator[Call | Install]:
+    """What makes the tasks right."""
+    ecs, setting = wanted.ecs, wanted.setting
+    in_place = {version for version in (setting.stable, setting.slot) if version}
+    for version, count in wanted.counts.items():
+        side = seen.of(version)
+        if side is not None:
+            if side.desired != count:
+                yield requests.scale(ecs, side, count)
+        elif version in in_place:
+            place = _place(in_place, ecs, seen, now)
+            if place is not None:
+                yield Install(version, place)
+    for side in seen.sides:
+        is_needed = side.version in wanted.counts or not wanted.counts
+        if not is_needed and side.desired and _is_free(side, ecs, seen, now) and seen.of(setting.stable) is not None:
+            yield requests.scale(ecs, side, 0)
+
+
+def _place(in_place: set[str], ecs: Ecs, seen: Seen, now: datetime) -> Side | None:
+    """A side for a new version: one that serves nobody; None while there is none."""
+    sides = [side for side in seen.sides if side.version not in in_place and _is_free(side, ecs, seen, now)]
+    return min(sides, key=lambda side: not side.is_empty, default=None)
+
+
+def _is_free(side: Side, ecs: Ecs, seen: Seen, now: datetime) -> bool:
+    """Rule 3. Where nobody ever was, nobody is pinned."""
+    if side.weight and not (side.is_empty and side.healthy == 0):
+        return False
+    if side.is_empty or seen.moved is None:
+        return True
+    return now - seen.moved >= ecs.sticky + MARGIN
+
+
+# --- What of it is true -----------------------------------------------------------------------------------------------
+
+
+def applied(seen: Seen) -> Applied:
+    """What the rule shows: its tags where they agree with the tasks, and its weights."""
+    tags = seen.tags
+    if alb_seen.STABLE not in tags or not seen.is_ours:
+        return UNSEEN
+    stable, slot = tags[alb_seen.STABLE], tags.get(alb_seen.SLOT, "")
+    side = seen.of(stable)
+    if stable and side is None:
+        return Applied(_meant(tags) if slot in ("", stable) else None, None, _seen_as(seen, slot), tags.get(alb_seen.SALT))
+    if side is None:
+        return Applied(NONE, stable, _seen_as(seen, slot), tags.get(alb_seen.SALT))
+    let_in = share(seen.other(side).weight, side.weight)
+    if let_in == NONE and slot in ("", stable):
+        let_in = _meant(tags)  # the winner has all users already; what is left is in the tags alone
+    elif let_in is not None and slot in ("", stable):
+        stable_seen = None  # somebody else is served: it is not in force
+        return Applied(let_in, stable_seen, _seen_as(seen, slot), tags.get(alb_seen.SALT))
+    return Applied(let_in, stable, _seen_as(seen, slot), tags.get(alb_seen.SALT))
+
+
+def _meant(tags: dict[str, str] | object) -> Exposure | None:
+    text = tags.get(alb_seen.EXPOSURE, "") if hasattr(tags, "get") else ""
+    return Exposure(int(text)) if text.isdigit() else None
+
+
+def _seen_as(seen: Seen, version: str) -> str | None:
+    return version if not version or seen.of(version) is not None else None
+
+
+def readiness(ecs: Ecs, seen: Seen | None, version: str, count: int, now: datetime) -> Readiness:
+    if seen is None:
+        return Readiness(Ready.UNSEEN)
+    side = seen.of(version)
+    if side is None:
+        return Readiness(Ready.NOT_YET, f"no ECS service runs {version} yet")
+    if side.state == "FAILED":
+        return Readiness(Ready.FAILED, f"ECS gave up {side.service}: {side.why}")
+    if side.state != "COMPLETED" or side.deployments != 1 or side.running < count or side.healthy < count:
+        why = f"{side.service}: {side.running} of {count} tasks run, {side.healthy} are healthy"
+        late = side.began is not None and now - side.began > ecs.start_within
+        return Readiness(Ready.FAILED if late else Ready.NOT_YET, why)
+    return Readiness(Ready.YES)
+
+
+def health(seen: Seen | None, version: str, count: int) -> TaskHealth | None:
+    side = seen.of(version) if seen is not None else None
+    if seen is None:
+        return None
+    if side is None:
+        return TaskHealth(wanted=count, healthy=0)
+    why = f"{side.service}: {side.unhealthy_why}" if side.unhealthy else ""
+    return TaskHealth(wanted=count, healthy=side.healthy, hurt=side.unhealthy, why=why, youngest=side.began)
+
+
+def gone(seen: Seen | None, version: str) -> bool:
+    """Whether none of its tasks is left."""
+    return seen is not None and all(side.is_empty for side in seen.sides if side.version == version)
