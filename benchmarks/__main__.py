@@ -8,7 +8,17 @@ from __future__ import annotations
 import subprocess
 import sys
 
-ALL = ("envoy_overhead", "promote", "controller", "restart", "comparison_cpu", "flags_evaluate", "flags_agent", "flags_fleet")
+ALL = (
+    "envoy_overhead",
+    "promote",
+    "controller",
+    "restart",
+    "comparison_cpu",
+    "flags_evaluate",
+    "flags_agent",
+    "flags_fleet",
+    "dashboard",
+)
 
 
 def main() -> int:
