@@ -81,7 +81,7 @@ class ApiServices:
     """Ends the controller, tasks and router; gets who asked. Returns at once."""
 
 
-def services_of(request: Request) -> ApiServices:
+async def services_of(request: Request) -> ApiServices:
     services: ApiServices = request.app.state.services
     return services
 
@@ -89,7 +89,7 @@ def services_of(request: Request) -> ApiServices:
 Services = Annotated[ApiServices, Depends(services_of)]
 
 
-def closing_of(request: Request) -> Event:
+async def closing_of(request: Request) -> Event:
     closing: Event = request.app.state.closing
     return closing
 

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from tidegate.api import answers, body, flag_body
 from tidegate.api.flag_preview import FlagsPreview
 from tidegate.api.forecast import ForecastAhead
-from tidegate.api.peer import admitted
+from tidegate.api.peer import admit
 from tidegate.api.preview import Preview
 from tidegate.api.release_body import ReleaseBody
 from tidegate.core.environment import Environment
@@ -79,7 +79,7 @@ def add_openapi(app: FastAPI) -> None:
         return made
 
     def show(request: Request) -> Response:
-        admitted(request)
+        admit(request)
         return JSONResponse(openapi())
 
     app.openapi = openapi  # type: ignore[method-assign]

@@ -27,8 +27,8 @@ class Peer:
     rejected: bool = False
 
 
-def admitted(request: Request) -> Peer:
-    """Whoever may ask this: stands before every route. Raises Forbidden or Unauthorized for everybody else."""
+def admit(request: Request) -> Peer:
+    """Whoever may ask this. Raises Forbidden or Unauthorized for everybody else."""
     peer = request.scope.get(SCOPE_KEY)
     if not isinstance(peer, Peer):
         raise Forbidden("This request came through no door of Tidegate.", "Use its unix socket, or its port on loopback.")
@@ -39,10 +39,16 @@ def admitted(request: Request) -> Peer:
     return peer
 
 
+async def admitted(request: Request) -> Peer:
+    """The same, before every route. What a route depends on is async where it can be: else each goes through a thread, and a
+    thousand agents that come back would wait for one."""
+    return admit(request)
+
+
 Admitted = Annotated[Peer, Depends(admitted)]
 
 
-def trusted(peer: Admitted) -> Peer:
+async def trusted(peer: Admitted) -> Peer:
     """Who may also read what could hold secrets."""
     if not peer.trusted:
         raise Unauthorized("This may hold secrets and needs the token; none was sent.", _MEND)
