@@ -11,7 +11,7 @@ after a crash goes on from what AWS says.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -132,23 +132,20 @@ def applied(seen: Seen) -> Applied:
     tags = seen.tags
     if alb_seen.STABLE not in tags or not seen.is_ours:
         return UNSEEN
-    stable, slot = tags[alb_seen.STABLE], tags.get(alb_seen.SLOT, "")
-    side = seen.of(stable)
-    if stable and side is None:
-        return Applied(_meant(tags) if slot in ("", stable) else None, None, _seen_as(seen, slot), tags.get(alb_seen.SALT))
-    if side is None:
-        return Applied(NONE, stable, _seen_as(seen, slot), tags.get(alb_seen.SALT))
+    stable, slot, salt = tags[alb_seen.STABLE], tags.get(alb_seen.SLOT, ""), tags.get(alb_seen.SALT)
+    side, slot_seen = seen.of(stable), _seen_as(seen, slot)
+    if side is None:  # nobody serves as a first version yet, or somebody else gave the stable side other tasks
+        return Applied(None if stable else NONE, None if stable else "", slot_seen, salt)
     let_in = share(seen.other(side).weight, side.weight)
-    if let_in == NONE and slot in ("", stable):
-        let_in = _meant(tags)  # the winner has all users already; what is left is in the tags alone
-    elif let_in is not None and slot in ("", stable):
-        stable_seen = None  # somebody else is served: it is not in force
-        return Applied(let_in, stable_seen, _seen_as(seen, slot), tags.get(alb_seen.SALT))
-    return Applied(let_in, stable, _seen_as(seen, slot), tags.get(alb_seen.SALT))
+    if slot not in ("", stable):
+        return Applied(let_in, stable, slot_seen, salt)
+    if let_in == NONE:  # the winner has everybody; how far handing over has come is in the tags alone
+        return Applied(_meant(tags), stable, slot_seen, salt)
+    return Applied(let_in, None, slot_seen, salt)
 
 
-def _meant(tags: dict[str, str] | object) -> Exposure | None:
-    text = tags.get(alb_seen.EXPOSURE, "") if hasattr(tags, "get") else ""
+def _meant(tags: Mapping[str, str]) -> Exposure | None:
+    text = tags.get(alb_seen.EXPOSURE, "")
     return Exposure(int(text)) if text.isdigit() else None
 
 
