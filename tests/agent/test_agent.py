@@ -194,7 +194,7 @@ def test_reports_say_what_is_applied_and_how_often_what_was_answered(plane: Cont
     assert (report["serial"], report["exposure"], report["rollout"], report["origin"]) == (2, "10%", "shop-prod-3", "db-1")
     on = sum(bucket(user, "salt") < 1000 for user in EVERYBODY)
     assert report["flags"] == {"checkout": {"on": on, "off": 500 - on}}
-    assert report["sides"]["candidate"] == {"document": 4, "begun": 0, "finished": 0, "failed": 0, "latency": {}}
+    assert report["sides"]["candidate"] == {"document": 4, "begun": 0, "finished": 0, "failed": 0, "latency": {}, "flags": {}}
     plane.move(0)
     until(lambda: plane.reports[-1]["exposure"] == "0%", 0.9)
 

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from tests.support.ports import free_port as free_port
 from tidegate.core.exposure import Exposure, say_share
 from tidegate.core.flags.document import FlagDocument
 from tidegate.core.flags.flags_file import read_flags
@@ -52,12 +53,6 @@ def plain(serial: int = 1, number: int = 3, content: dict[str, Any] = OLD, origi
 
 def moving(serial: int = 2, points: int = 1000, rollout: str = "shop-prod-3") -> Snapshot:
     return Snapshot("shop", "prod", serial, "db-1", document(OLD, 3), document(NEW, 4), "salt", Exposure(points), rollout)
-
-
-def free_port() -> int:
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        return int(door.getsockname()[1])
 
 
 def until(done: Any, seconds: float = 10.0) -> None:

@@ -26,6 +26,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
+from tests.support.ports import free_port as free_port
 from tidegate.core.exposure import bucket
 
 T = TypeVar("T")
@@ -329,12 +330,6 @@ def until(
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {within:.0f} s: {what}. {why()}")
         time.sleep(step)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _all_pids() -> list[int]:

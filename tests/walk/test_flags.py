@@ -89,7 +89,7 @@ def test_the_kill_switch_reaches_every_agent_within_a_second(tidegate: Tidegate)
 
 def test_a_change_goes_back_by_an_alarm_on_what_is_pushed_for_its_environment(tidegate: Tidegate) -> None:
     tidegate.settled(deploy(tidegate, OFF))
-    alarm = {"name": "sales", "metric": "pushed:sales", "statistic": "sum", "below": 3, "period": "1s", "missing": "ignore"}
+    alarm = {"name": "sales", "metric": "pushed:sales", "statistic": "maximum", "below": 3, "period": "1s", "missing": "ignore"}
 
     def sold(value: float) -> None:
         tidegate.ask("POST", "/metrics/sales", value=value, environment="shop/prod")

@@ -6,6 +6,7 @@ Commands import what they need when they run, so that `tidegate --version` and t
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -90,6 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     _never_fail_at_a_letter()
     try:
+        # Who starts us may have held interrupts back until we can hear them.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         app(words, prog_name="tidegate")
     except TidegateError as error:
         from tidegate.cli.screen import screen  # noqa: PLC0415

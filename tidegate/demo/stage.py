@@ -66,7 +66,7 @@ class Stage:
     def tidegate(self, *words: str, expected: int = 0) -> None:
         """Runs a command as a person would type it, and shows it. Raises Amiss when it ends otherwise than expected."""
         self.console.print(Text(f"$ tidegate {' '.join(_quoted(word) for word in words)}", style="cyan"))
-        code = _wait(subprocess.Popen(self._command(*words), env=self.env, cwd=self.home))
+        code = _wait(_begin(self._command(*words), env=self.env, cwd=self.home))
         if code != expected:
             raise Amiss(f"The demo expected this command to end with {expected}, but it ended with {code}.")
 
@@ -114,7 +114,7 @@ class Users:
     def begin(cls, path: Path, port: int, people: int, rate: int) -> Users:
         where = ["--url", f"http://127.0.0.1:{port}/", "--ledger", str(path)]
         words = [*where, "--people", str(people), "--rate", str(rate), "--for", "10m"]
-        return cls(subprocess.Popen([sys.executable, "-m", "tidegate.demo.load", *words]), Reading(path), people)
+        return cls(_begin([sys.executable, "-m", "tidegate.demo.load", *words]), Reading(path), people)
 
     @property
     def ledger(self) -> Ledger:
@@ -139,6 +139,15 @@ class Users:
                 return
             self.process.kill()
             self.process.wait()
+
+
+def _begin(command: list[str], **how: Any) -> subprocess.Popen[bytes]:
+    """An interrupt waits until the process can hear it: Python that has just begun would answer with a traceback."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return subprocess.Popen(command, **how)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -15,6 +14,7 @@ import pytest
 
 from tests.support.backend import Backend
 from tests.support.client import Broken, Client
+from tests.support.ports import free_port as free_port
 from tidegate.core.exposure import Exposure
 from tidegate.core.service import Service
 from tidegate.core.tally import Tally
@@ -23,14 +23,6 @@ from tidegate.drivers.envoy.router import EnvoyRouter
 from tidegate.ports import Applied, Endpoint, RouterReading, Routing, ServiceReading, Side, Slot
 
 _HEALTH = {"path": "/healthz", "interval": "200ms", "timeout": "1s", "healthy_after": 1, "unhealthy_after": 2}
-
-
-def free_port() -> int:
-    with socket.socket() as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        trial.bind(("127.0.0.1", 0))
-        port: int = trial.getsockname()[1]
-        return port
 
 
 def a_service(name: str = "web", *, port: int = 8080, tasks: dict[str, Any] | None = None, **more: Any) -> Service:
