@@ -136,7 +136,7 @@ class Bench:
         """Waits until Envoy's own checks found every task of these clusters healthy."""
 
         def all_healthy() -> bool:
-            status = self.router._admin.json("/clusters")["cluster_statuses"]
+            status = self.router._admin.json("/clusters").get("cluster_statuses", [])
             hosts = [host for cluster in status if cluster["name"] in places for host in cluster.get("host_statuses", ())]
             return bool(hosts) and all(
                 host["health_status"].get("eds_health_status") == "HEALTHY"

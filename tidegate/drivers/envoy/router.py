@@ -176,7 +176,7 @@ class EnvoyRouter:
         """Tasks that the local brake holds back, by cluster. The long list is read only when there are some."""
         if not any(_EJECTIONS.fullmatch(stat.get("name", "")) and stat["value"] for stat in stats):
             return {}
-        return held_back(self._admin.json("/clusters")["cluster_statuses"])
+        return held_back(self._admin.json("/clusters").get("cluster_statuses", []))
 
 
 def _weights(runtime: Mapping[str, Mapping[str, Mapping[str, str]]]) -> dict[str, Exposure]:
