@@ -34,7 +34,10 @@ def soon(holds: Callable[[], bool], seconds: float = 10) -> bool:
 
 
 def gone(pid: int) -> bool:
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def test_a_command_that_exits_with_0_has_passed_with_its_last_line() -> None:

@@ -13,12 +13,14 @@ from tests.support.flag_agents import SUBJECT, PretendedAgent
 from tests.support.house import USERS, World, service_file
 from tidegate.core.environment import Environment
 from tidegate.core.errors import Conflict, Refused
+from tidegate.core.flags.flags_file import read_flags
 from tidegate.core.plan import PlanFile
 from tidegate.core.rollout import Phase, Rollout
 from tidegate.core.verdict import Judgement
 from tidegate.engine.flag_orders import Manner
 from tidegate.engine.releases import FlagsPart, Released, VersionPart
 
+THEME = read_flags({"application": "shop", "flags": {"checkout": "off", "theme": "dark"}})
 PLAN = PlanFile.model_validate({"linear": {"step": "25%", "every": "5s"}, "bake": "5s", "keep_baseline": "30s"})
 ALARM = {"name": "errors", "metric": "error_rate", "above": "5%", "period": "2s", "missing": "not_breaching"}
 NOBODY: Callable[[object], bool] = lambda _: False  # noqa: E731
@@ -313,3 +315,21 @@ def test_the_verdict_of_each_part_is_its_own(shop: Shop) -> None:
     }
     assert kinds["web"] == Judgement.BAD.value
     assert kinds[SUBJECT] != Judgement.BAD.value
+
+
+def test_the_kill_switch_of_the_flags_takes_the_version_back_with_the_flags_that_it_ends(shop: Shop) -> None:
+    shop.release()
+    shop.until(lambda: shop.phases() == {Phase.WATCHING})
+    shop.world.flag_orders.deploy("shop", "prod", THEME, Manner("bob", now=True))
+    shop.run()
+    assert shop.rollout("web").goes_back
+    assert shop.rollout("web").reason.startswith(f"together with {SUBJECT}: dropped for 3")
+    shop.until(lambda: shop.rollout("web").phase is Phase.ROLLED_BACK and shop.stable(SUBJECT) == "3", within=20)
+
+
+def test_a_new_controller_that_finds_a_part_dropped_takes_the_others_back(shop: Shop) -> None:
+    shop.release()
+    shop.until(lambda: shop.phases() == {Phase.WATCHING})
+    shop.world.flag_orders.deploy("shop", "prod", THEME, Manner("bob", now=True))
+    shop.world.start_controller()
+    shop.until(lambda: shop.rollout("web").phase is Phase.ROLLED_BACK, within=20)

@@ -65,11 +65,12 @@ def supersede(rollout: Rollout, by: str, candidate: str) -> Rollout:
 
 
 def drop(rollout: Rollout, by: str, candidate: str, now: datetime) -> Rollout:
-    """Ends at once, for a lever that puts the next setting in the place of this one's in one piece: nothing is to be undone."""
+    """Ends at once, for a lever that puts the next setting in the place of this one's in one piece: nothing is to be undone.
+    It stays open for the next look, so that the other parts of its release go back with it."""
     why = f"dropped for {candidate} (by {by})"
     decided = Decision("dropped", why)
     return replace(
-        rollout, phase=Phase.ROLLED_BACK, tidy=Tidy.DONE, reason=rollout.reason or why, ended=now, waiting="", decision=decided
+        rollout, phase=Phase.ROLLED_BACK, tidy=Tidy.KEEP, reason=rollout.reason or why, ended=now, waiting="", decision=decided
     )
 
 
