@@ -8,6 +8,7 @@ rebinding) and `Origin` (a foreign page).
 from __future__ import annotations
 
 import asyncio
+import functools
 import hmac
 import pwd
 import re
@@ -116,7 +117,9 @@ def _said_user(scope: Scope) -> str:
     return said if _USER.fullmatch(said) else ""
 
 
+@functools.lru_cache(maxsize=1000)
 def _name_of(uid: int) -> str:
+    """Looked up once: the file of users is read anew at each question."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -131,7 +134,8 @@ async def _bounded(scope: Scope, receive: Receive) -> Receive:
     if length.isdigit() and int(length[:20]) > most:
         raise _too_large(most)
     try:
-        body = await asyncio.wait_for(_read(receive, most), BODY_WITHIN)
+        async with asyncio.timeout(BODY_WITHIN):
+            body = await _read(receive, most)
     except TimeoutError as error:
         raise TooSlow(f"The body did not arrive within {BODY_WITHIN:g} s.", "Send it at once.") from error
     first: Message | None = {"type": "http.request", "body": body, "more_body": False}
