@@ -26,6 +26,7 @@ from tidegate.api import (
 from tidegate.api import services as services_routes
 from tidegate.api.appconfigdata import ConfigurationSessions
 from tidegate.api.dashboard.app import add_dashboard
+from tidegate.api.dashboard.errors import add_problem_pages
 from tidegate.api.in_force import InForce
 from tidegate.api.needs import ApiServices as ApiServices
 from tidegate.api.needs import Health as Health
@@ -76,4 +77,5 @@ def create_app(services: ApiServices) -> FastAPI:
     add_openapi(app)
     app.add_middleware(Reports, agents=services.flags.agents)
     add_problems(app)
+    add_problem_pages(app)
     return app

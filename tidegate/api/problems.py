@@ -74,7 +74,7 @@ def add_problems(app: FastAPI) -> None:
     """Makes every error of this app a problem document."""
     app.add_exception_handler(TidegateError, _told)
     app.add_exception_handler(RequestValidationError, _bad_argument)
-    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(HTTPException, http_problem)
     app.add_middleware(NeverATraceback)
 
 
@@ -94,7 +94,8 @@ async def _bad_argument(_request: Request, error: Exception) -> Response:
     return problem(Invalid(what, "Correct it; GET /v1/openapi.json describes every argument.", where))
 
 
-async def _http(request: Request, error: Exception) -> Response:
+async def http_problem(request: Request, error: Exception) -> Response:
+    """Of what no route answers."""
     if not isinstance(error, HTTPException):
         raise error
     match error.status_code:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from tidegate.core.errors import NotFound
+from tidegate.core.service import Service
 from tidegate.core.setting import Applied
 from tidegate.core.verdict import TaskHealth
 from tidegate.engine.course import Course
@@ -39,11 +40,18 @@ class Glance:
 
     def service(self, name: str) -> ServiceView:
         """Raises NotFound, with the names that are known."""
+        return self._service(self._record(name))
+
+    def file(self, name: str) -> Service:
+        """The service file as it was taken over last. Raises NotFound."""
+        return self._record(name).file
+
+    def _record(self, name: str) -> ServiceRecord:
         record = self._store.service(name)
         if record is None:
             names = ", ".join(one.file.service for one in self._store.services()) or "none yet"
             raise NotFound(f"There is no service {name!r}.", f"Known services: {names}.")
-        return self._service(record)
+        return record
 
     def _service(self, record: ServiceRecord) -> ServiceView:
         name = record.file.service

@@ -8,13 +8,13 @@ from fastapi import APIRouter, Depends, FastAPI
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from tidegate.api.dashboard import home, rollout
+from tidegate.api.dashboard import home, rollout, service
 from tidegate.api.dashboard.errors import ShowsProblems
 from tidegate.api.dashboard.paper import page
 from tidegate.api.peer import admitted
 
 STATIC = Path(__file__).with_name("static")
-PAGES = (home, rollout)
+PAGES = (home.router, rollout.router, service.router, service.sheets)
 
 login_router = APIRouter(route_class=ShowsProblems, include_in_schema=False)
 
@@ -27,7 +27,7 @@ def login() -> Response:
 
 def add_dashboard(app: FastAPI) -> None:
     for one in PAGES:
-        app.include_router(one.router, dependencies=[Depends(admitted)])
+        app.include_router(one, dependencies=[Depends(admitted)])
     app.include_router(login_router, dependencies=[Depends(admitted)])
     app.mount("/static", _Static(directory=STATIC), name="static")
 

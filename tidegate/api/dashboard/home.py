@@ -21,7 +21,7 @@ PARTS = {name: f"home/{name}.html" for name in ("now", "flight", "services", "en
 
 @router.get("/")
 def home(services: Services) -> Response:
-    return page("home.html", title="Home", parts=see(services).parts)
+    return page("home.html", title="Home", here="/", parts=see(services).parts)
 
 
 @router.get("/live/home")

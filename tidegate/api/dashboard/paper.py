@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -39,7 +39,13 @@ HEADERS = {
 }
 
 
-def page(template: str, *, status: int = 200, **content: Any) -> Response:
+def page(template: str, *, status: int = 200, here: str = "", **content: Any) -> Response:
+    """`here`: the path of the page in the navigation that it belongs to."""
+    return HTMLResponse(render(template, {"here": here, **content}), status, HEADERS)
+
+
+def sheet(template: str, *, status: int = 200, **content: Any) -> Response:
+    """A part of a page that is asked for by itself, mostly with a key: it holds what not everybody may read."""
     return HTMLResponse(render(template, content), status, HEADERS)
 
 
@@ -69,6 +75,7 @@ def _templates() -> Environment:
         "span": figures.span,
         "count": figures.count,
         "roughly": say_roughly,
+        "age": _age,
         "evidence": say_evidence,
         "clock": _clock,
         "day": _day,
@@ -82,6 +89,15 @@ def _templates() -> Environment:
 def _clock(at: datetime) -> str:
     """Time of day where the controller is, which is where the reader is."""
     return at.astimezone().strftime("%H:%M:%S")
+
+
+def _age(lasted: timedelta) -> str:
+    """As coarse as one asks for ages, so that it does not change all the time: `40s`, `12m`, `3h`, `9d`."""
+    seconds = max(0, int(lasted.total_seconds()))
+    unit, size = next(
+        (unit, size) for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)) if seconds >= size or size == 1
+    )
+    return f"{seconds // size}{unit}"
 
 
 def _day(at: datetime) -> str:

@@ -14,7 +14,8 @@ from tidegate.core.exposure import NONE
 from tidegate.core.figures import count, span
 from tidegate.core.harm import Harm
 from tidegate.core.verdict import Cause, GuardSeen, Judgement
-from tidegate.engine.view import RolloutView, StepView
+from tidegate.engine.view import RolloutView, ServiceView, StepView
+from tidegate.ports import TaskState
 
 MOST_STEPS = 12
 
@@ -96,10 +97,41 @@ def _going(view: RolloutView, who: str) -> Headline:
             return Headline("wait", "blind", f"Cannot see: {has}", _sentence(verdict.why), "Unseen time does not count.")
 
 
+def serving(view: ServiceView) -> Headline:
+    """Of a service: what hurts it, else what is going on, else that it is well."""
+    rollout, living = view.rollout, [task for task in view.tasks if task.state is not TaskState.STOPPING]
+    healthy = sum(task.state is TaskState.HEALTHY for task in living)
+    firing = [alarm.name for alarm in view.alarms if alarm.state == "firing"]
+    if rollout is not None and rollout.in_flight:
+        going = headline(rollout)
+        return Headline("bad" if firing else going.tone, going.word, going.title, going.why, going.ahead)
+    if not view.stable:
+        return Headline("wait", "empty", "Nothing serves yet", "No version of it has come through.")
+    title = f"{view.stable} serves everybody"
+    if firing:
+        return Headline("bad", "alarm", title, f"{', '.join(firing)} fires.")
+    if living and not healthy:
+        return Headline("bad", "down", f"{view.stable} has no healthy task", _sentence(living[0].why))
+    if healthy < len(living):
+        return Headline("wait", "partly ill", title, f"{healthy} of {count(len(living), 'task')} healthy.")
+    return Headline("good", "well", title, f"{count(healthy, 'task')}, all healthy." if living else "")
+
+
+TASKS = {
+    TaskState.HEALTHY: "good",
+    TaskState.STARTING: "plain",
+    TaskState.STOPPING: "plain",
+    TaskState.UNHEALTHY: "bad",
+    TaskState.DEAD: "bad",
+    TaskState.FAILED: "bad",
+}
+ROLES = {"serves": "good", "comes": "done", "goes back": "bad"}
+
+
 def _calm(view: RolloutView) -> str:
     looking = [guard for guard in view.guards if guard.rollback and guard.state == "ok"]
     if not looking:
-        return "No guard looks: nothing would roll it back but failing tasks."
+        return f"No guard looks: nothing would roll it back{'' if '/' in view.service else ' but failing tasks'}."
     seen = f", evidence against it {say_evidence(view.comparison.evidence)}" if view.comparison else ""
     return f"{count(len(looking), 'guard')} look{'s' if len(looking) == 1 else ''}, none complains{seen}."
 

@@ -1,7 +1,7 @@
 /* Keeps a page live, and lets a signed-in person act. Everything shown is made by the server; this only puts it in place. */
 "use strict";
 
-(() => {
+const Tidegate = (() => {
   const find = (name) => document.querySelector(`[data-${name}]`);
 
   // --- Who is signed in ------------------------------------------------------------------------------------------------
@@ -24,21 +24,28 @@
     localStorage.removeItem(KEY);
     showUser();
   };
-  const ask = async (path, body) => {
-    const kept = session();
-    const headers = { "Content-Type": "application/json" };
+  const SILENT_NOW = "Tidegate does not answer. Nothing is known to have happened; look again before you repeat it.";
+  const send = async (method, path, body, kind, signal) => {
+    const kept = session(), headers = {};
+    if (body !== undefined) headers["Content-Type"] = kind;
     if (kept) headers.Authorization = `Bearer ${kept.key}`;
+    const answer = await fetch(path, { method, headers, body, signal });
+    if (answer.status === 401 && kept) signOut();
+    return answer;
+  };
+  /* Asks the API for a change; gives its answer, or an Error with its two sentences. */
+  const order = async (method, path, body, kind) => {
     let answer, content;
     try {
-      answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
+      answer = await send(method, path, body, kind);
       content = await answer.json();
     } catch {
-      throw new Error("Tidegate does not answer. Nothing is known to have happened; look again before you repeat it.");
+      throw new Error(SILENT_NOW);
     }
-    if (answer.status === 401 && kept) signOut();
     if (!answer.ok) throw new Error(`${content.detail} ${content.mend}`);
     return content;
   };
+  const ask = (path, body, method = "POST") => order(method, path, JSON.stringify(body), "application/json");
   const signIn = async () => {
     const code = location.hash.slice(1), told = find("login-told");
     if (!code) return;
@@ -60,7 +67,8 @@
   const command = () => {
     const reason = find("confirm-reason").value.trim();
     const full = asked.full !== undefined ? " --full" : "";
-    return `tidegate ${asked.verb} ${asked.subject}${full}${reason ? ` --reason ${quoted(reason)}` : ""}`;
+    const base = asked.command || `tidegate ${asked.verb} ${asked.subject}${full}`;
+    return base + (reason ? ` --reason ${quoted(reason)}` : "");
   };
   const confirm = (button) => {
     asked = { ...button.dataset };
@@ -68,6 +76,7 @@
     find("confirm-title").textContent = `${button.textContent}: ${asked.subject}`;
     find("confirm-asks").textContent = asked.asks;
     find("confirm-known").hidden = !known;
+    find("confirm-reasoned").hidden = asked.unreasoned !== undefined;
     find("confirm-unknown").hidden = known;
     find("confirm-yes").hidden = !known;
     find("confirm-yes").textContent = button.textContent;
@@ -77,7 +86,7 @@
     find("confirm-reason").value = "";
     find("confirm-command").textContent = command();
     dialog.showModal();
-    (known ? find("confirm-reason") : find("confirm-no")).focus();
+    (known && asked.unreasoned === undefined ? find("confirm-reason") : find("confirm-no")).focus();
   };
   const wrong = (sentence) => {
     find("confirm-wrong").textContent = sentence;
@@ -91,13 +100,15 @@
       find("confirm-yes").disabled = true;
       return;
     }
-    const body = { reason: find("confirm-reason").value.trim() };
+    const body = asked.unreasoned === undefined ? { reason: find("confirm-reason").value.trim() } : {};
     if (asked.full !== undefined) body.full = true;
+    if (asked.now !== undefined) body.now = true;
     find("confirm-yes").disabled = true;
     try {
-      await ask(asked.path, body);
+      const done = await ask(asked.path, body);
       dialog.close();
       toast(`${find("confirm-yes").textContent}: done, and written down for ${session().user}.`);
+      if (asked.leads !== undefined && done.rollout) location.assign(`/rollouts/${encodeURIComponent(done.rollout.id)}`);
     } catch (error) {
       wrong(error.message);
       find("confirm-yes").disabled = false;
@@ -111,17 +122,18 @@
   };
 
   // --- Live ------------------------------------------------------------------------------------------------------------
-  const swap = (name, html) => {
-    const place = document.querySelector(`[data-part="${name}"]`);
+  /* Puts what the server made in its place; what the reader has opened, focused and scrolled stays so. */
+  const put = (place, html) => {
     if (!place || place.lastPart === html) return;
     place.lastPart = html;
     const open = [...place.querySelectorAll("details[open][id]")].map((one) => one.id);
-    const focused = place.contains(document.activeElement) ? [...place.querySelectorAll("a, button, summary, [tabindex]")].indexOf(document.activeElement) : -1;
+    const focusable = "a, button, summary, input, select, textarea, [tabindex]";
+    const focused = place.contains(document.activeElement) ? [...place.querySelectorAll(focusable)].indexOf(document.activeElement) : -1;
     const scrolled = [...place.querySelectorAll(".scroll")].map((one) => one.scrollLeft);
     place.innerHTML = html;
     for (const id of open) document.getElementById(id)?.setAttribute("open", "");
     [...place.querySelectorAll(".scroll")].forEach((one, number) => { one.scrollLeft = scrolled[number] || 0; });
-    if (focused >= 0) [...place.querySelectorAll("a, button, summary, [tabindex]")][focused]?.focus();
+    if (focused >= 0) [...place.querySelectorAll(focusable)][focused]?.focus();
   };
   const SILENT = 4000;
   const live = (path) => {
@@ -139,7 +151,7 @@
         if (running !== null && running !== version) location.reload();
         running = version;
       });
-      on("parts", (parts) => { for (const [name, html] of Object.entries(parts)) swap(name, html); });
+      on("parts", (parts) => { for (const [name, html] of Object.entries(parts)) put(document.querySelector(`[data-part="${name}"]`), html); });
       on("course", ({ names, rows, fresh }) => points(names, rows, fresh));
       on("beat", () => {});
       on("problem", ({ detail, mend }) => say(`${detail} ${mend}`));
@@ -183,4 +195,5 @@
   });
   if ("login" in document.body.dataset) signIn();
   if (document.body.dataset.live) live(document.body.dataset.live);
+  return { session, send, order, toast, put, quoted };
 })();
