@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 # program -> Debian package
-WANTED = {"wrk": "wrk", "openssl": "openssl", "curl": "curl", "chromium": "chromium"}
+WANTED = {"wrk": "wrk", "openssl": "openssl", "curl": "curl", "chromium": "chromium", "prometheus": "prometheus"}
 POSTGRES = "postgresql"
 
 

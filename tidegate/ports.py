@@ -216,7 +216,7 @@ class MetricSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One statistic of one metric of CloudWatch. `metric` is its whole name, with every placeholder filled in."""
+    """One statistic of one metric of a server that adds up. `metric` is its whole name, with every placeholder filled in."""
 
     metric: MetricName
     statistic: str  # as alarms write it: average, sum, p99
@@ -224,13 +224,29 @@ class Query:
 
 
 class CloudSource(Protocol):
-    """Alarms and metrics that CloudWatch evaluates and adds up."""
+    """Alarms and metrics that CloudWatch evaluates and adds up; or metrics that Prometheus does."""
 
     def states(self, names: Sequence[str]) -> Mapping[str, AlarmState]:
         """The states of these alarms; one that does not exist is not in it."""
 
     def figures(self, queries: Sequence[Query], begin: datetime, end: datetime) -> Mapping[Query, Mapping[datetime, float]]:
-        """By query, the figures of the periods that begin in this span. A period without data is not in it."""
+        """By query, the figures of the periods that begin in this span. A period without data is not in it; a query that
+        cannot be answered is not in it either."""
+
+
+class CounterSource(Protocol):
+    """Counters that a metrics server has collected, as they stand now."""
+
+    def counters(self, queries: Sequence[str], at: datetime) -> Mapping[str, Sequence[Measurement]]:
+        """By query, every series of its answer at this moment, with who exposed it as its task. Raises Unreachable."""
+
+
+class QueryChecker(Protocol):
+    """Says before the start what would never be answered."""
+
+    def refused(self, query: str, *, single: bool) -> str:
+        """Why the server does not take this query; "" when it does. `single`: an answer of many series is none, else one
+        of series that are no counters. Raises Unreachable when it does not answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tidegate.core.duration import parse_duration
 from tidegate.core.errors import Invalid
@@ -26,6 +27,9 @@ class Settings:
     tick: timedelta = timedelta(seconds=1)
     cloudwatch: str = ""
     """The namespace under which figures are published to CloudWatch; "" for not."""
+    prometheus: str = ""
+    """The URL of a Prometheus server that alarms and comparisons may ask; "" for none."""
+    prometheus_token_file: Path | None = None
 
     @property
     def socket(self) -> Path:
@@ -39,7 +43,8 @@ class Settings:
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """TIDEGATE_HOME, TIDEGATE_DATABASE, TIDEGATE_PORT, TIDEGATE_TICK, TIDEGATE_CLOUDWATCH. Raises Invalid with the mend."""
+    """TIDEGATE_HOME, TIDEGATE_DATABASE, TIDEGATE_PORT, TIDEGATE_TICK, TIDEGATE_CLOUDWATCH, TIDEGATE_PROMETHEUS and
+    TIDEGATE_PROMETHEUS_TOKEN_FILE. Raises Invalid with the mend."""
     env = os.environ if environ is None else environ
     home = Path(env.get("TIDEGATE_HOME") or _default_home(env)).expanduser().absolute()
     if len(os.fsencode(home)) > LONGEST_SOCKET_PATH - len("/envoy/admin.sock"):
@@ -50,6 +55,8 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         port=_port(env.get("TIDEGATE_PORT") or "7400"),
         tick=_tick(env.get("TIDEGATE_TICK") or "1s"),
         cloudwatch=_namespace(env.get("TIDEGATE_CLOUDWATCH") or ""),
+        prometheus=_url(env.get("TIDEGATE_PROMETHEUS") or "", "TIDEGATE_PROMETHEUS"),
+        prometheus_token_file=Path(token).absolute() if (token := env.get("TIDEGATE_PROMETHEUS_TOKEN_FILE")) else None,
     )
 
 
@@ -68,6 +75,18 @@ def _namespace(text: str) -> str:
         raise Invalid(
             f"TIDEGATE_CLOUDWATCH is {text!r}.", "Give a namespace of CloudWatch, as Tidegate.", "TIDEGATE_CLOUDWATCH"
         )
+    return text
+
+
+def _url(text: str, name: str) -> str:
+    """Not shown when it is wrong: it may carry a password."""
+    try:
+        parts = urlsplit(text)
+        is_one = not text or (parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0)
+    except ValueError:
+        is_one = False
+    if not is_one:
+        raise Invalid(f"{name} is no URL of a server.", "Give its address, as http://prometheus.example.org:9090.", name)
     return text
 
 

@@ -19,6 +19,7 @@ import structlog
 
 from tidegate.controller import Beating, Posting
 from tidegate.core.errors import TidegateError
+from tidegate.core.metric_name import Source
 from tidegate.drivers.aws.alb import AlbLever
 from tidegate.drivers.aws.call import Caller
 from tidegate.drivers.aws.cloudwatch import CloudWatch, missing_boto3
@@ -27,16 +28,19 @@ from tidegate.drivers.hooks import Hooks
 from tidegate.drivers.jotter import FileJotter
 from tidegate.drivers.process.lock import hold
 from tidegate.drivers.process.runtime import ProcessRuntime
+from tidegate.drivers.prometheus import Prometheus
 from tidegate.drivers.pushed import PushedMetrics
 from tidegate.engine.agents import Agents
 from tidegate.engine.catalog import Catalog
 from tidegate.engine.cloud import Cloud
+from tidegate.engine.counters import Counters
 from tidegate.engine.flag_board import FlagBoard
 from tidegate.engine.flags import FlagLever
 from tidegate.engine.gauges import Gauges
 from tidegate.engine.levers import Levers
 from tidegate.engine.loop import Loop
 from tidegate.engine.platforms import Platforms
+from tidegate.engine.sources import Sources
 from tidegate.engine.teller import Postman
 from tidegate.engine.traffic import TrafficLever
 from tidegate.engine.unwritten import Unwritten
@@ -68,7 +72,7 @@ class House:
     pushed: PushedMetrics
     gauges: Gauges
     cloudwatch: CloudWatch
-    cloud: Cloud
+    sources: Sources
     watcher: Watcher
     hooks: Hooks
     unwritten: Unwritten
@@ -100,8 +104,8 @@ def build(settings: Settings) -> House:
     pushed = PushedMetrics()
     gauges = Gauges(pushed=pushed, tasks=lever.tasks, version=catalog.known, clock=clock)
     cloudwatch = CloudWatch(callers.of, settings.cloudwatch)
-    cloud = Cloud(cloudwatch, clock, alb.dimensions)
-    watcher = Watcher(lever=levers, gauges=gauges, tick=settings.tick, cloud=cloud)
+    sources = _sources(settings, Cloud(cloudwatch, clock, alb.dimensions))
+    watcher = Watcher(lever=levers, gauges=gauges, tick=settings.tick, cloud=sources)
     hooks = Hooks()
     unwritten = Unwritten(FileJotter(settings.home / "unwritten"))
     # The next controller of this home goes on at once with what this one has claimed, without waiting for its lease.
@@ -118,7 +122,7 @@ def build(settings: Settings) -> House:
         pushed=pushed,
         gauges=gauges,
         cloudwatch=cloudwatch,
-        cloud=cloud,
+        sources=sources,
         watcher=watcher,
         hooks=hooks,
         unwritten=unwritten,
@@ -133,6 +137,13 @@ def build(settings: Settings) -> House:
         ),
         poked=poked,
     )
+
+
+def _sources(settings: Settings, cloudwatch: Cloud) -> Sources:
+    prometheus = Prometheus(settings.prometheus, clock, token_file=settings.prometheus_token_file)
+    cloud = Cloud(prometheus, clock, of=Source.PROMETHEUS, checker=prometheus)
+    counters = Counters(prometheus, clock, prometheus)
+    return Sources({Source.CLOUDWATCH: cloudwatch, Source.PROMETHEUS: cloud}, counters)
 
 
 class _Aws:
@@ -190,7 +201,7 @@ class _Controller:
             "doors": self._open_doors,
             "postman": self._carry_letters,
             "gauges": self._scrape,
-            "cloud": self._house.cloud.run,
+            **self._house.sources.runs,
             "alb": self._house.alb.run,
             "publishing": self._publish,
         }
@@ -200,7 +211,7 @@ class _Controller:
         self._beating.run(pause)
         self._posting.stop()
         self._house.gauges.stop()
-        self._house.cloud.stop()
+        self._house.sources.stop()
         self._house.alb.stop()
         threads[0].join()
         if self._doors is not None:

@@ -111,3 +111,15 @@ def test_a_metric_that_nobody_exposes_is_refused_with_the_nearest() -> None:
     assert wrong.value.where == "alarms[0].metric"
     refuse_unknown(parse_metric_name("tasks:queue_depth"), ["queue_depth"])
     refuse_unknown(parse_metric_name("error_rate"), [])
+
+
+def test_a_query_of_prometheus_is_kept_as_it_is_in_one_line() -> None:
+    query = parse_metric_name('prometheus: sum(rate(a{v="{version}"}[1m]))\n  / sum(b | c)')
+    assert query == MetricName(Source.PROMETHEUS, 'sum(rate(a{v="{version}"}[1m])) / sum(b | c)')
+    assert parse_metric_name(str(query)) == query
+
+
+@pytest.mark.parametrize("text", ["prometheus:", "prometheus: ", "prometheus:a\n# why\n+ b", "prometheus:" + "a" * 4001])
+def test_what_cannot_be_a_query_is_refused(text: str) -> None:
+    with pytest.raises(Invalid):
+        parse_metric_name(text)

@@ -27,6 +27,7 @@ from tidegate.engine.levers import Levers
 from tidegate.engine.loop import Loop
 from tidegate.engine.orders import Orders
 from tidegate.engine.releases import Releases
+from tidegate.engine.sources import Sources
 from tidegate.engine.traffic import TrafficLever
 from tidegate.engine.unwritten import Unwritten
 from tidegate.engine.watcher import Watcher
@@ -100,6 +101,7 @@ class World:
         self.router = MemoryRouter()
         self.gauges = PretendedGauges()
         self.cloud: Cloud | None = None
+        self.sources: Sources | None = None
         self.start_controller()
 
     def start_controller(self, store: Store | None = None) -> None:
@@ -117,7 +119,8 @@ class World:
             watched=catalog.watched,
         )
         both = Levers(self.lever, self.flags)
-        self.watcher = Watcher(lever=both, gauges=self.gauges, cloud=self.cloud)
+        sources = Sources({Source.CLOUDWATCH: self.cloud} if self.cloud else {}) if self.sources is None else self.sources
+        self.watcher = Watcher(lever=both, gauges=self.gauges, cloud=sources)
         self.hooks = PretendedHooks()
         levers: dict[str, Lever] = {"flags": self.flags, "traffic": self.lever}
         unwritten = Unwritten(FileJotter(self.jots))

@@ -76,7 +76,8 @@ class AlarmFile(Document):
     metric: str | None = None
     """error_rate, requests, p50, p90, p99, p99.9 or tasks_healthy; tasks:NAME{label="value"} for what the tasks expose at
     `tasks.metrics`; pushed:NAME{label="value"} for what is pushed; cloudwatch:NAMESPACE/NAME{Dimension="value"} for what
-    CloudWatch has, where {version} in a value is that of the side. In an environment's file also flag:NAME{variant="on"},
+    CloudWatch has, where {version} in a value is that of the side; prometheus:QUERY for what a Prometheus server answers
+    to this PromQL, with {version} and {service} filled in. In an environment's file also flag:NAME{variant="on"},
     of the requests that asked for that flag."""
     above: WrittenLimit | None = None
     """Breaching above this limit: `1%` for error_rate, `800ms` for a latency, a number for the others."""
@@ -190,6 +191,11 @@ class AlarmFile(Document):
         _check_unit(metric, _unit(metric, self.statistic), given[0], self.limit)
         if self.statistic is not None and metric.source is Source.ROUTER:
             raise ValueError(f"alarm {self.name}: {metric} has no statistic to choose.\nRemove statistic: {self.statistic}.")
+        if self.statistic is not None and metric.source is Source.PROMETHEUS:
+            raise ValueError(
+                f"alarm {self.name}: a query says itself how it adds up.\n"
+                f"Remove statistic: {self.statistic}, and write it in PromQL, as max_over_time(...)."
+            )
         if metric.source is Source.CLOUDWATCH and not _is_period_of_cloudwatch(self.period):
             raise ValueError(
                 f"alarm {self.name}: CloudWatch has no periods of {say_duration(self.period)}.\n"
@@ -254,7 +260,7 @@ class AlarmFile(Document):
         if self.cloudwatch is not None:
             return f"CloudWatch's alarm {self.cloudwatch}"
         of = "" if self.of is Of.SERVICE else f" of the {self.of}"
-        statistic = f"{self.statistic or 'average'} of " if self.metric_name.source is not Source.ROUTER else ""
+        statistic = f"{self.statistic or 'average'} of " if self.metric_name.has_statistics else ""
         condition = f"{self.comparison.said} {self.limit}"
         return f"{statistic}{self.metric}{of} {condition} in {self.datapoints} periods of {say_duration(self.period)}"
 

@@ -38,7 +38,6 @@ from tidegate.core.alarm_state import AlarmSeen, AlarmState, Datapoint
 from tidegate.core.composite import ANY, Rule
 from tidegate.core.duration import say_duration
 from tidegate.core.limit import say_figure
-from tidegate.core.metric_name import Source
 
 
 def evaluate(alarm: AlarmFile, datapoints: Sequence[Datapoint], previous: AlarmState | None = None) -> AlarmSeen:
@@ -142,7 +141,7 @@ def _treated(alarm: AlarmFile, window: Sequence[Datapoint]) -> str:
 
 
 def _metric(alarm: AlarmFile) -> str:
-    statistic = f"{alarm.statistic or 'average'} of " if alarm.metric_name.source is not Source.ROUTER else ""
+    statistic = f"{alarm.statistic or 'average'} of " if alarm.metric_name.has_statistics else ""
     whose = "" if alarm.of is Of.CANDIDATE else f" of the {alarm.of}"
     return f"{statistic}{alarm.metric}{whose}"
 

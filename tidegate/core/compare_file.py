@@ -123,11 +123,13 @@ class OwnMetric(Document):
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
     bad: str | None = None
-    """A counter, as tasks:checkout_failed_total or pushed:checkout_failed_total{shop="uk"}."""
+    """A counter, as tasks:checkout_failed_total or pushed:checkout_failed_total{shop="uk"}; or a query of PromQL for the
+    counter itself, no rate and no sum, as prometheus:checkout_failed_total{version="{version}"}."""
     of: str | None = None
     """The counter of all, as tasks:checkout_total."""
     histogram: str | None = None
-    """A histogram in seconds without its _bucket, as tasks:render_seconds. It is compared as latency is."""
+    """A histogram in seconds without its _bucket, as tasks:render_seconds; of PromQL with it, as
+    prometheus:render_seconds_bucket{version="{version}"}. It is compared as latency is."""
 
     @field_validator(*_ASKED)
     @classmethod
@@ -140,6 +142,11 @@ class OwnMetric(Document):
             raise ValueError(str(wrong)) from wrong
         if name.source is Source.ROUTER:
             raise ValueError(f"{metric} is the router's own, and compared already.\nName one of tasks: or pushed: here.")
+        if name.source is Source.PROMETHEUS and "{version}" not in name.name:
+            raise ValueError(
+                f"{quote(metric)} would be the same for both sides.\n"
+                'Say whose it is: prometheus:checkout_failed_total{version="{version}"}.'
+            )
         if name.source is Source.CLOUDWATCH:
             raise ValueError(
                 f"{metric} is told a minute late, and added up already.\nUse it in an alarm; compare tasks: or pushed:."

@@ -5,6 +5,7 @@ tasks:NAME{label="value"}                                what the service's task
 pushed:NAME{label="value"}                               what is pushed to Tidegate
 flag:NAME{variant="on"}                                  how requests ended that asked for this flag
 cloudwatch:NAMESPACE/NAME{Dimension="value"}             what CloudWatch has; see core/told_series.py
+prometheus:QUERY                                         what a Prometheus server answers to this PromQL
 
 Label matchers are those of Prometheus: = != =~ !~, where a label that is not there is empty and an expression has to match
 the whole value.
@@ -27,6 +28,7 @@ MOST_MATCHERS = 16
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]{0,199}")
 _FLAG = re.compile(r"[^\s{}|\x00-\x1f]{1,200}")
 _CLOUDWATCH = re.compile(r"[A-Za-z0-9._/#:-][A-Za-z0-9 ._/#:-]{0,254}/[^\s/{}][^/{}\n]{0,254}")
+MOST_QUERY = 4000
 _MATCHER = re.compile(r"""\s*([a-zA-Z_][a-zA-Z0-9_]*)\s*(=~|!~|!=|=)\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')\s*(,|$)""")
 _PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d{1,3})?|100(?:\.0{1,3})?)")
 
@@ -36,7 +38,13 @@ class Source(StrEnum):
     TASKS = "tasks"
     PUSHED = "pushed"
     CLOUDWATCH = "cloudwatch"
+    PROMETHEUS = "prometheus"
     FLAG = "flag"
+
+    @property
+    def is_told(self) -> bool:
+        """Whether a server adds up by itself, and is asked for the figures of whole periods."""
+        return self in (Source.CLOUDWATCH, Source.PROMETHEUS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +89,11 @@ class MetricName:
         """0.99 for the router's p99; None for what is no percentile."""
         return percentile(self.name) if self.source is Source.ROUTER else None
 
+    @property
+    def has_statistics(self) -> bool:
+        """Whether an alarm chooses how its values become one figure."""
+        return self.source not in (Source.ROUTER, Source.PROMETHEUS)
+
     def selects(self, labels: Mapping[str, str]) -> bool:
         return all(matcher.matches(labels) for matcher in self.matchers)
 
@@ -108,6 +121,8 @@ def parse_metric_name(text: str) -> MetricName:
         return _of_flag(rest.strip(), written)
     if colon and source == Source.CLOUDWATCH:
         return _of_cloudwatch(rest.strip(), written)
+    if colon and source == Source.PROMETHEUS:
+        return MetricName(Source.PROMETHEUS, _promql(rest.strip(), written))
     if written in BUILT_IN or percentile(written) is not None:
         return MetricName(Source.ROUTER, written)
     raise Invalid(f"There is no metric {written[:80]!r}.", _nearest(written))
@@ -120,7 +135,8 @@ def _nearest(written: str) -> str:
     if close := difflib.get_close_matches(written, BUILT_IN, n=1, cutoff=0.5):
         return f"Did you mean {close[0]!r}?"
     known = f"Known: {', '.join(BUILT_IN)}; tasks:NAME for what tasks expose, pushed:NAME for what is pushed"
-    return f"{known}, flag:NAME for requests that ask for a flag, cloudwatch:NAMESPACE/NAME for what CloudWatch has."
+    known = f"{known}, flag:NAME for requests that ask for a flag, cloudwatch:NAMESPACE/NAME for what CloudWatch has"
+    return f"{known}, prometheus:QUERY for PromQL."
 
 
 def _labelled(source: Source, rest: str, written: str) -> MetricName:
@@ -168,6 +184,19 @@ def _of_cloudwatch(rest: str, written: str) -> MetricName:
         if matcher.operator != "=":
             raise Invalid(f"CloudWatch knows no {matcher.operator} between a dimension and its value.", "Use =.")
     return MetricName(Source.CLOUDWATCH, name.strip(), matchers)
+
+
+def _promql(query: str, written: str) -> str:
+    """In one line. Whether it is PromQL, the server says before the start."""
+    if not query:
+        raise Invalid(
+            f"{written[:80]!r} asks nothing.", 'Write PromQL, as prometheus:sum(rate(errors_total{version="{version}"}[1m])).'
+        )
+    if len(query) > MOST_QUERY:
+        raise Invalid(f"A query of {len(query):,} characters is too long.", f"Use at most {MOST_QUERY:,}: a recording rule.")
+    if "\n" in query and "#" in query:
+        raise Invalid("A query of several lines has a comment.", "Leave comments out of it.")
+    return " ".join(line.strip() for line in query.splitlines())
 
 
 def _matchers(within: str, written: str) -> tuple[Matcher, ...]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from tidegate.core.compare_file import OwnMetric
 from tidegate.core.comparison_input import Outcomes
 from tidegate.core.latency import Latencies, bin_of
-from tidegate.core.metric_name import Source, parse_metric_name
+from tidegate.core.metric_name import MetricName, Source, parse_metric_name
 from tidegate.core.metric_series import Measured, is_of
 
 MOST_COUNTERS = 10_000
@@ -29,10 +29,17 @@ class OwnOutcomes:
     stood: Mapping[str, float] = field(default_factory=dict)  # where each counter stood then
     grown: Mapping[Place, float] = field(default_factory=dict)
 
-    def scraped(self, metrics: Iterable[OwnMetric], measured: Iterable[Measured], tasks: Iterable[str]) -> OwnOutcomes:
-        """One look at what tasks expose. `tasks` are those that answered."""
+    def scraped(
+        self,
+        metrics: Iterable[OwnMetric],
+        measured: Iterable[Measured],
+        tasks: Iterable[str],
+        *,
+        source: Source = Source.TASKS,
+    ) -> OwnOutcomes:
+        """One look at what tasks expose, or at what a server collected of them. `tasks` are those that answered."""
         stood, grown = dict(self.stood), dict(self.grown)
-        for text, one in _mine(metrics, measured, Source.TASKS):
+        for text, one in _mine(metrics, measured, source):
             key = f"{one.task}|{text}|{sorted(one.labels.items())}"
             before = stood.get(key, 0.0 if one.task in self.tasks else None)
             if key not in stood and len(stood) >= MOST_COUNTERS:
@@ -100,5 +107,10 @@ def _mine(metrics: Iterable[OwnMetric], measured: Iterable[Measured], source: So
     asked = [(text, name) for own in metrics for text in own.asked if (name := parse_metric_name(text)).source is source]
     for one in measured if asked else ():
         for text, name in asked:
-            if is_of(one, name) and (one.kind != "histogram" or "le" in one.labels) and name.selects(one.labels):
+            if _is_asked_for(one, text, name) and (one.kind != "histogram" or "le" in one.labels):
                 yield text, one
+
+
+def _is_asked_for(one: Measured, text: str, name: MetricName) -> bool:
+    """A query's answers come under the name of the query."""
+    return one.metric == text if name.source is Source.PROMETHEUS else is_of(one, name) and name.selects(one.labels)

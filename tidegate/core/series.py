@@ -32,21 +32,20 @@ SET_BACK = timedelta(seconds=5)
 
 
 class Told(Protocol):
-    """What CloudWatch said last of what the alarms of one service ask."""
+    """What CloudWatch and Prometheus said last of what the alarms of one service ask."""
 
-    @property
-    def answered(self) -> datetime | None:
+    def answered(self, source: Source) -> datetime | None:
         """When it answered last; None: never yet."""
 
     @property
     def silent(self) -> bool:
-        """Whether it owes an answer for too long."""
+        """Whether CloudWatch owes an answer for too long."""
 
     def state(self, alarm: str) -> AlarmState | None:
         """None: it is silent for too long, or knows no such alarm."""
 
     def figures(self, of: Of, metric: str, statistic: str, period: timedelta) -> Mapping[int, float] | None:
-        """By the number of the period; None: not asked yet."""
+        """By the number of the period; None: not asked yet, or it could not be answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ class Series:
             if alarm.metric is None:
                 continue
             key, keep = self._key(alarm), alarm.evaluation_range
-            if alarm.metric_name.source is Source.CLOUDWATCH:
+            if alarm.metric_name.source.is_told:
                 told = asked.get(key) or self.asked.get(key) or ToldSeries(alarm.period, keep)
                 asked[key] = told.kept(max(keep, told.keep if key in asked else keep))
                 continue
@@ -152,10 +151,10 @@ class Series:
         return replace(series, metrics=metrics)
 
     def tell(self, at: datetime, told: Told, alarms: Iterable[AlarmFile]) -> Series:
-        """One look at what CloudWatch said last, for the same alarms as `fit`."""
+        """One look at what CloudWatch and Prometheus said last, for the same alarms as `fit`."""
         series, asked, states = self._at(at), dict[str, ToldSeries](), dict[str, Datapoint]()
         for alarm in alarms:
-            if alarm.cloudwatch is not None and (told.silent or told.answered is not None):
+            if alarm.cloudwatch is not None and (told.silent or told.answered(Source.CLOUDWATCH) is not None):
                 state = told.state(alarm.cloudwatch)
                 before = self.states.get(alarm.cloudwatch)
                 fresh = state_as_datapoint(at, state)
@@ -166,7 +165,7 @@ class Series:
             if key in series.asked:
                 of = alarm.of if self.candidate else Of.SERVICE
                 figures = told.figures(of, alarm.metric or "", alarm.statistic or "average", alarm.period)
-                asked[key] = series.asked[key].look(at, figures, told.answered)
+                asked[key] = series.asked[key].look(at, figures, told.answered(alarm.metric_name.source))
         return replace(series, asked=asked, states=states)
 
     def _at(self, at: datetime) -> Series:

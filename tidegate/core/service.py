@@ -27,7 +27,6 @@ from tidegate.core.compare_file import CompareFile
 from tidegate.core.document import Document
 from tidegate.core.duration import Duration
 from tidegate.core.errors import Invalid, quote
-from tidegate.core.metric_name import Source
 from tidegate.core.plan import PlanFile
 from tidegate.core.platform import EcsTasks, Platform
 from tidegate.core.service_texts import RESERVED_HEADERS as RESERVED_HEADERS
@@ -290,10 +289,11 @@ class Service(Document):
         if self.compare.is_on:
             raise ValueError("ALB's counts are a minute old: nothing is compared on them.\nSay compare: off, and give alarms.")
         for alarm in self.alarms:
-            if alarm.metric and alarm.metric_name.source is not Source.CLOUDWATCH and alarm.metric != "tasks_healthy":
+            if alarm.metric and not alarm.metric_name.source.is_told and alarm.metric != "tasks_healthy":
                 raise ValueError(
                     f"alarm {alarm.name} looks at {alarm.metric}, which nobody counts on ALB.\nName an alarm or a metric of "
-                    'CloudWatch: cloudwatch:AWS/ApplicationELB/HTTPCode_Target_5XX_Count{TargetGroup="{target_group}",...}.'
+                    'CloudWatch: cloudwatch:AWS/ApplicationELB/HTTPCode_Target_5XX_Count{TargetGroup="{target_group}",...}, '
+                    "or ask Prometheus: prometheus:QUERY."
                 )
         return self
 

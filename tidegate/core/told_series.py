@@ -1,6 +1,6 @@
-"""The figures of one metric of CloudWatch, and the states of its alarms, as they were told last.
+"""The figures of one metric that a server adds up (CloudWatch, Prometheus), and the states of alarms, as they were told last.
 
-1.  CloudWatch adds up by itself: an answer holds the whole last periods, and takes the place of the answer before.
+1.  The server adds up by itself: an answer holds the whole last periods, and takes the place of the answer before.
 2.  A period without a figure in an answer that came after its end had no data. (ALB's figures come one to three minutes late:
     a period may get its figure in a later answer.)
 3.  No answer for longer than `PATIENCE` after the end of a period: the period is blind. Before that it is not over yet.
@@ -16,7 +16,7 @@ from tidegate.core.alarm_state import AlarmState, Datapoint
 from tidegate.core.period import end_of, period_at, period_until
 
 PATIENCE = timedelta(seconds=30)
-"""How long CloudWatch may owe an answer before that is blindness. It is asked every few seconds."""
+"""How long such a server may owe an answer before that is blindness. It is asked every few seconds."""
 
 
 @dataclass(frozen=True, slots=True)

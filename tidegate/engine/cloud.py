@@ -1,4 +1,5 @@
-"""What CloudWatch says of alarms and metrics: asked beside the loop, so that a slow answer delays nobody's rollback.
+"""What a server that adds up says of metrics (CloudWatch also of alarms): asked beside the loop, so that a slow answer delays
+nobody's rollback. One `Cloud` for each such server; `sources.py` puts them behind one face.
 
 Only what alarms of services, environments and rollouts ask for is asked, all of it together, every few seconds.
 """
@@ -18,7 +19,7 @@ from tidegate.core.errors import Invalid, Refused, TidegateError
 from tidegate.core.metric_name import MetricName, Source, parse_metric_name
 from tidegate.core.period import begin_of, period_at
 from tidegate.core.told_series import PATIENCE
-from tidegate.ports import CloudSource, Query
+from tidegate.ports import CloudSource, Query, QueryChecker
 
 EVERY = timedelta(seconds=5)
 """DescribeAlarms is throttled at some nine calls a second of an account; metrics are asked for as they end."""
@@ -65,8 +66,7 @@ class ToldTo:
     silent: bool
     filled: Callable[[MetricName, Sides, Of], MetricName]
 
-    @property
-    def answered(self) -> datetime | None:
+    def answered(self, source: Source) -> datetime | None:  # noqa: ARG002 - this one is asked of its own only
         return self.answer.at if self.answer else None
 
     def state(self, alarm: str) -> AlarmState | None:
@@ -85,8 +85,16 @@ class Cloud:
         source: CloudSource,
         clock: Callable[[], datetime],
         dimensions: Callable[[str, str], Mapping[str, str]] | None = None,
+        *,
+        of: Source = Source.CLOUDWATCH,
+        checker: QueryChecker | None = None,
     ) -> None:
         self._source = source
+        self._of = of
+        self._checker = checker
+        self._seen: dict[str, Sides] = {}  # by subject, whose alarms were looked at last
+        self.problem = ""
+        """Why it did not answer last."""
         self._dimensions = dimensions
         self._clock = clock
         self._wanted = Asking()
@@ -120,10 +128,13 @@ class Cloud:
             states = self._source.states(sorted(wanted.names)) if wanted.names else {}
             figures = self._figures(wanted.queries, now)
         except TidegateError as error:
-            self._log.warning("cloudwatch_unreachable", problem=error.what, mend=error.mend)
-        except Exception:
-            self._log.exception("cloudwatch_unreachable")
+            self.problem = error.what
+            self._log.warning(f"{self._of}_unreachable", problem=error.what, mend=error.mend)
+        except Exception as error:
+            self.problem = f"{type(error).__name__}: {error}"
+            self._log.exception(f"{self._of}_unreachable")
         else:
+            self.problem = ""
             self._answer = _Answer(now, states, figures)
 
     def _figures(self, queries: Mapping[Query, int], now: datetime) -> dict[Query, Mapping[int, float]]:
@@ -134,7 +145,7 @@ class Cloud:
             open_ = period_at(now, period)
             begin = begin_of(open_ - max(MOST_PERIODS, *(queries[query] for query in mine)), period)
             answered = self._source.figures(mine, begin, begin_of(open_, period))
-            found |= {q: {period_at(at, period): value for at, value in answered.get(q, {}).items()} for q in mine}
+            found |= {q: {period_at(at, period): value for at, value in answered[q].items()} for q in mine if q in answered}
         return found
 
     # --- for the loop -------------------------------------------------------------------------------------------------
@@ -145,7 +156,9 @@ class Cloud:
 
     def want(self, alarms: Iterable[AlarmFile], sides: Sides, now: datetime) -> ToldTo | None:
         """Notes what these alarms ask for, and gives what is known of it; None when they ask for nothing."""
-        mine = [alarm for alarm in alarms if _asks(alarm)]
+        mine = [alarm for alarm in alarms if self._is_mine(alarm)]
+        if mine:
+            self._seen[sides.subject] = sides
         for alarm in mine:
             if alarm.cloudwatch is not None:
                 self._names.add(alarm.cloudwatch)
@@ -159,7 +172,12 @@ class Cloud:
         """With its placeholders: {version}, and those of the platform that the service is on."""
         version = sides.version(of)
         others = self._dimensions(sides.subject, version) if self._dimensions is not None else {}
-        return fill(metric, {**others, "version": version})
+        return fill(metric, {**others, "version": version, "service": sides.subject})
+
+    def _is_mine(self, alarm: AlarmFile) -> bool:
+        if alarm.cloudwatch is not None:
+            return self._of is Source.CLOUDWATCH
+        return alarm.metric is not None and alarm.metric_name.source is self._of
 
     def end(self, now: datetime) -> None:
         """All is said."""
@@ -178,8 +196,18 @@ class Cloud:
 
     # --- for orders ---------------------------------------------------------------------------------------------------
 
-    def problems(self, alarms: Sequence[AlarmFile]) -> Sequence[Refused]:
-        """Why alarms of CloudWatch could never be seen: none of that name. Raises Unreachable when that cannot be known."""
+    def problems(self, alarms: Sequence[AlarmFile], subject: str = "") -> Sequence[Refused]:
+        """Why alarms could never be seen: none of that name in CloudWatch, or a query that the server does not take. Raises
+        Unreachable when that cannot be known."""
+        if self._checker is not None:
+            sides = self._seen.get(subject, Sides(subject=subject))
+            asked = [(place, alarm) for place, alarm in enumerate(alarms) if self._is_mine(alarm)]
+            queries = [(place, self._filled(alarm.metric_name, sides, alarm.of).name) for place, alarm in asked]
+            found = [(place, self._checker.refused(query, single=True)) for place, query in queries]
+            return [_unanswerable(why, f"alarms[{place}].metric") for place, why in found if why]
+        return self._unknown_alarms(alarms)
+
+    def _unknown_alarms(self, alarms: Sequence[AlarmFile]) -> Sequence[Refused]:
         named = {alarm.cloudwatch: place for place, alarm in enumerate(alarms) if alarm.cloudwatch is not None}
         found = self._source.states(sorted(named)) if named else {}
         return [_unknown(name, f"alarms[{place}].cloudwatch") for name, place in named.items() if name not in found]
@@ -191,19 +219,22 @@ class Cloud:
         return {ours: found[theirs] for ours, theirs in named.items() if theirs in found}
 
 
-def _asks(alarm: AlarmFile) -> bool:
-    return alarm.cloudwatch is not None or (alarm.metric is not None and alarm.metric_name.source is Source.CLOUDWATCH)
-
-
 def fill(metric: MetricName, values: Mapping[str, str]) -> MetricName:
-    """Puts these in the place of {version} and others in the values of dimensions."""
+    """Puts these in the place of {version} and others: in the values of dimensions, or anywhere in a query."""
 
     def filled(text: str) -> str:
         for name, value in values.items():
             text = text.replace("{" + name + "}", value)
         return text
 
+    if metric.source is Source.PROMETHEUS:
+        return replace(metric, name=filled(metric.name))
     return replace(metric, matchers=tuple(replace(one, value=filled(one.value)) for one in metric.matchers))
+
+
+def _unanswerable(why: str, where: str) -> Invalid:
+    what, _, mend = why.partition("\n")
+    return Invalid(what, mend or "Correct it; try it in Prometheus' own page first.", where)
 
 
 def _unknown(name: str, where: str) -> Invalid:

@@ -25,6 +25,7 @@ from tidegate.core.comparison_settings import BASE
 from tidegate.core.evidence import say_evidence
 from tidegate.core.exposure import NONE, WHOLE, Exposure
 from tidegate.core.history import History
+from tidegate.core.metric_name import Source
 from tidegate.core.mixture import Prior
 from tidegate.core.own_outcomes import OwnOutcomes
 from tidegate.core.plan import Plan
@@ -98,8 +99,8 @@ class Comparing:
         rate = np.asarray(max(per_second, float(self.state.rate)))
         return replace(self, mark=mark, at=at, begun=at, state=replace(self.state, rate=rate))
 
-    def with_own(self, compare: CompareFile, gauges: OwnSource, service: str) -> Comparing:
-        """Users' own metrics that came since the last look."""
+    def with_own(self, compare: CompareFile, gauges: OwnSource, service: str, counted: Scraped | None = None) -> Comparing:
+        """Users' own metrics that came since the last look; `counted` is what a metrics server counted."""
         if not compare.metrics:
             return self
         grown, scraped = self.grown, gauges.scraped(service)
@@ -118,6 +119,8 @@ class Comparing:
             Counts.of(settings, candidate, self.grown.of(own, versions[0])),
             Counts.of(settings, baseline, self.grown.of(own, versions[1])),
             span=passed.total_seconds(),
+        if counted is not None:
+            grown = grown.scraped(compare.metrics, counted.measurements, counted.tasks, source=Source.PROMETHEUS)
             exposure=moment.exposure,
             step=moment.step,
             warm=moment.warm,

@@ -30,12 +30,12 @@ from tidegate.core.setting import Applied
 from tidegate.core.tally import NOTHING
 from tidegate.core.verdict import GOOD, GuardSeen, TaskHealth, Verdict, combine, hard_gate
 from tidegate.engine.alarm_book import AlarmBook, Glimpse, Scraped
-from tidegate.engine.cloud import Cloud
 from tidegate.engine.cloud import Sides as CloudSides
 from tidegate.engine.comparing import Compared, Comparing, Moment, Sides
 from tidegate.engine.course import Course, Drawn, point_of
 from tidegate.engine.recent import Recent, figures_of
 from tidegate.engine.remembering import Remembering, Stood
+from tidegate.engine.sources import Sources
 from tidegate.engine.view import ComparisonView, Figures, view_comparison
 from tidegate.ports import Held, Measurement, Record, RouterReading, ServiceReading, Slot
 
@@ -177,7 +177,7 @@ class _Watched:
 
 class Watcher:
     def __init__(
-        self, *, lever: Seeing, gauges: Gauges, tick: timedelta = timedelta(seconds=1), cloud: Cloud | None = None
+        self, *, lever: Seeing, gauges: Gauges, tick: timedelta = timedelta(seconds=1), cloud: Sources | None = None
     ) -> None:
         self._lever = lever
         self._gauges = gauges
@@ -300,11 +300,12 @@ class Watcher:
             return Compared(compare, watched.comparing, "not_applicable", "nobody is let in")
         age = now - ((health.youngest if health else None) or watched.comparing.begun)
         moment = Moment(now, sides, exposure, rollout.step, warm=age >= compare.warmup)
-        watched.comparing = watched.comparing.with_own(compare, self._gauges, rollout.subject)
         versions = (rollout.candidate, rollout.baseline)
         watched.comparing = watched.comparing.look(moment, compare, versions, least=self._tick / 2)
         return Compared(compare, watched.comparing)
 
+        counted = self._cloud.want_counters(compare, rollout.subject, versions) if self._cloud is not None else None
+        watched.comparing = watched.comparing.with_own(compare, self._gauges, rollout.subject, counted)
     def _past(self, rollout: Rollout) -> History:
         """The last day; nothing where it was one of other requests."""
         like = self._lever.is_like_before(rollout.subject, rollout.candidate, rollout.baseline)
@@ -437,8 +438,8 @@ class Watcher:
         return [*now, *seen]
 
     def unknown_alarms(self, file: Released) -> Sequence[Refused]:
-        """Why alarms of CloudWatch could never be seen. Raises Unreachable when CloudWatch does not say: nothing begins."""
-        return self._cloud.problems(file.alarms) if self._cloud is not None else ()
+        """Why guards on CloudWatch or Prometheus could never see anything. Raises Unreachable when they do not say it."""
+        return self._cloud.problems(file) if self._cloud is not None else ()
 
     def unknown_metrics(self, file: Released) -> Iterator[Refused]:
         """Why guards of this file could never see anything: their metric does not exist."""
@@ -458,7 +459,8 @@ def _asked(file: Released) -> Iterator[tuple[MetricName, str]]:
             yield alarm.metric_name, f"alarms[{place}].metric"
     for place, own in enumerate(file.compare.metrics):
         for metric in own.asked:
-            yield parse_metric_name(metric), f"compare.metrics[{place}]"
+            if not (name := parse_metric_name(metric)).source.is_told:
+                yield name, f"compare.metrics[{place}]"
 
 
 def _answers_well(recent: Recent) -> bool:
