@@ -106,6 +106,8 @@ class Comparing:
         grown, scraped = self.grown, gauges.scraped(service)
         if scraped is not None:
             grown = grown.scraped(compare.metrics, scraped.measurements, scraped.tasks)
+        if counted is not None:
+            grown = grown.scraped(compare.metrics, counted.measurements, counted.tasks, source=Source.PROMETHEUS)
         return replace(self, grown=grown.pushed(compare.metrics, gauges.pushed(service)))
 
     def look(self, moment: Moment, compare: CompareFile, versions: tuple[str, str], *, least: timedelta) -> Comparing:
@@ -119,8 +121,6 @@ class Comparing:
             Counts.of(settings, candidate, self.grown.of(own, versions[0])),
             Counts.of(settings, baseline, self.grown.of(own, versions[1])),
             span=passed.total_seconds(),
-        if counted is not None:
-            grown = grown.scraped(compare.metrics, counted.measurements, counted.tasks, source=Source.PROMETHEUS)
             exposure=moment.exposure,
             step=moment.step,
             warm=moment.warm,

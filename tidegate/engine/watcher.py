@@ -301,11 +301,11 @@ class Watcher:
         age = now - ((health.youngest if health else None) or watched.comparing.begun)
         moment = Moment(now, sides, exposure, rollout.step, warm=age >= compare.warmup)
         versions = (rollout.candidate, rollout.baseline)
+        counted = self._cloud.want_counters(compare, rollout.subject, versions) if self._cloud is not None else None
+        watched.comparing = watched.comparing.with_own(compare, self._gauges, rollout.subject, counted)
         watched.comparing = watched.comparing.look(moment, compare, versions, least=self._tick / 2)
         return Compared(compare, watched.comparing)
 
-        counted = self._cloud.want_counters(compare, rollout.subject, versions) if self._cloud is not None else None
-        watched.comparing = watched.comparing.with_own(compare, self._gauges, rollout.subject, counted)
     def _past(self, rollout: Rollout) -> History:
         """The last day; nothing where it was one of other requests."""
         like = self._lever.is_like_before(rollout.subject, rollout.candidate, rollout.baseline)
