@@ -2,9 +2,9 @@
 
     python -m benchmarks.flags_fleet [--agents 1000]
 
-The controller is a real one (`tidegate up`). Each agent of the fleet holds a stream open and sends a report each second, as an
-agent does, in one other process; it only notes when the change has arrived, for a thousand agents on one machine would measure
-their own decoding. A few of them are real agents, which decode, check and compile: they say what that adds.
+The controller is a real one (`tidegate up`). Each agent of the fleet holds a stream open and reports as often as it is asked
+to, as an agent does, in one other process; it only notes when the change has arrived, for a thousand agents on one machine
+would measure their own decoding. A few of them are real agents, which decode, check and compile: they say what that adds.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ FLAGS = 100
 WARM_UP, COUNTED = 8.0, 10.0
 """Seconds."""
 ENVIRONMENT = "/applications/shop/environments/prod"
+WANTED = re.compile(rb"tidegate-report-every: ([0-9.]+)")
 BINS = {str(number): 7 for number in range(20, 60)}
 
 
@@ -102,9 +103,9 @@ class Fleet:
             body = json.dumps(self._content(number, second)).encode()
             head = f"POST /v1{ENVIRONMENT}/reports HTTP/1.1\r\nHost: tidegate\r\nContent-Length: {len(body)}\r\n\r\n"
             writer.write(head.encode() + body)
-            await reader.readuntil(b"\r\n\r\n")
+            every = WANTED.search(await reader.readuntil(b"\r\n\r\n"))
             self.reported += 1
-            due += 1.0
+            due += float(every[1]) if every else 1.0
             self.late.append(max(0.0, time.monotonic() - due))
             await asyncio.sleep(max(0.0, due - time.monotonic()))
 

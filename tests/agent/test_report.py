@@ -13,6 +13,7 @@ from tests.support.control_plane import moving
 from tidegate.agent.cache import Cache
 from tidegate.agent.control import Control
 from tidegate.agent.outcomes import Outcomes
+from tidegate.agent.pace import Pace
 from tidegate.agent.report import Reporter
 from tidegate.core.flags.agent_report import read_report
 from tidegate.core.flags.result import Side
@@ -43,7 +44,7 @@ def reporting() -> tuple[Deaf, Outcomes, Reporter, Cache]:
     cache.take(moving(2, 1000))
     assert cache.view is not None
     outcomes.turn_to(cache.view)
-    reporter = Reporter(cache, outcomes, control, every=NEVER)
+    reporter = Reporter(cache, outcomes, control, Pace(every=NEVER))
     outcomes.hurry = reporter.hurry
     return control, outcomes, reporter, cache
 

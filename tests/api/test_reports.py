@@ -8,7 +8,8 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 
-from tests.support.served import TOKEN, House
+from tests.support.served import BEGIN, TOKEN, House
+from tidegate.core.flags.agent_report import read_report
 
 PROD = "/v1/applications/shop/environments/prod"
 REPORT: dict[str, Any] = {"agent": "host:1:a", "epoch": "life", "serial": 1, "origin": "db", "exposure": "10%", "rollout": "r"}
@@ -59,3 +60,20 @@ def test_other_paths_are_those_of_the_routes(house: House, own: TestClient, path
     assert own.post(path, json=REPORT).status_code in (404, 422)
     assert own.get(f"{PROD}/reports").status_code == 405
     assert heard(house) == []
+
+
+def test_the_answer_says_when_the_next_report_is_wanted_and_many_agents_are_asked_for_fewer(
+    house: House, own: TestClient
+) -> None:
+    def wanted() -> str:
+        return str(own.post(f"{PROD}/reports", json=REPORT).headers["Tidegate-Report-Every"])
+
+    assert wanted() == "1"
+    for number in range(999):
+        house.agents.report("shop/prod", read_report({**REPORT, "agent": f"agent-{number}"}))
+    house.agents.look(BEGIN)
+    assert wanted() == "2"
+    for number in range(9000):
+        house.agents.report("shop/staging", read_report({**REPORT, "agent": f"agent-{number}"}))
+    house.agents.look(BEGIN)
+    assert wanted() == "2.5"

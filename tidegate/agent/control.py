@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -10,6 +11,7 @@ from urllib.parse import quote, urlsplit
 import httpx2
 
 from tidegate.core.errors import Invalid, NotFound, Refused, Unreachable
+from tidegate.core.flags.agent_report import EVERY
 
 CONNECT_WITHIN = 3.0
 ANSWER_WITHIN = 10.0
@@ -53,10 +55,14 @@ class Control:
                 _check(response, self.address)
                 yield response.aiter_text()
 
-    async def report(self, content: Mapping[str, Any]) -> None:
+    async def report(self, content: Mapping[str, Any]) -> float | None:
+        """The seconds in which the next one is wanted, if that is said."""
         with _mapped(self.address):
             response = await self._http.post(f"{self._path}/reports", json=content)
         _check(response, self.address)
+        with contextlib.suppress(ValueError):
+            return float(response.headers.get(EVERY, ""))
+        return None
 
     async def close(self) -> None:
         await self._http.aclose()

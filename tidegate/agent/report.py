@@ -8,10 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import random
 import secrets
 import socket
-from collections.abc import Callable
 from typing import Any
 
 from tidegate import __version__
@@ -19,15 +17,9 @@ from tidegate.agent import logs
 from tidegate.agent.cache import Cache
 from tidegate.agent.control import Control
 from tidegate.agent.outcomes import Outcomes
+from tidegate.agent.pace import Pace
 from tidegate.core.errors import Refused, TidegateError
 from tidegate.core.exposure import say_share
-
-EVERY = 1.0
-"""Seconds."""
-BETWEEN = 0.5
-"""Seconds at least between two reports when requests of the candidate fail: what hurts does not wait for the second."""
-AFTER_NEWS = 0.2
-"""Seconds at most between a change and the report of it; each agent draws its own, so that news travels before echoes."""
 
 
 class Reporter:
@@ -36,12 +28,9 @@ class Reporter:
         cache: Cache,
         outcomes: Outcomes,
         control: Control,
-        *,
-        every: float = EVERY,
-        draw: Callable[[], float] = random.random,
+        pace: Pace | None = None,
     ) -> None:
-        self._every = every
-        self._draw = draw
+        self._pace = pace or Pace()
         self._cache = cache
         self._outcomes = outcomes
         self._control = control
@@ -71,9 +60,10 @@ class Reporter:
             await self.report()
             # Not wait_for: until Python 3.12 it may swallow the cancellation that ends us.
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._every * (0.9 + 0.1 * self._draw())):
+                async with asyncio.timeout(self._pace.until_next()):
                     await self._poked.wait()
-                    await asyncio.sleep(AFTER_NEWS * self._draw() if self._news else began + BETWEEN - loop.time())
+                    since = loop.time() - began
+                    await asyncio.sleep(self._pace.after_news() if self._news else self._pace.after_failure(since))
             self._news = False
             self._poked.clear()
 
@@ -82,7 +72,7 @@ class Reporter:
         if content is None:
             return
         try:
-            await self._control.report(content)
+            self._pace.obey(await self._control.report(content))
             self._refused = ""
         except Refused as error:
             # To be out of reach is told by the follower; to be refused is told here, once.

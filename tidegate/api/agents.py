@@ -57,6 +57,7 @@ async def stream_snapshots(
 
 @router.post(f"{_PATH}/reports", **described(str, body=ReportFile, status=204))
 async def report(application: ApplicationName, environment: EnvironmentName, services: Services, request: Request) -> Response:
-    """What an agent applies, and how the requests ended that asked it; once a second."""
+    """What an agent applies, and how the requests ended that asked it; about once a second, or as seldom as the answer's
+    `Tidegate-Report-Every` (seconds) says."""
     take(services.flags.agents, subject_of(application, environment), await request.body())
     return Response(status_code=204)

@@ -16,7 +16,7 @@ from tidegate.api.peer import SCOPE_KEY, Peer
 from tidegate.api.problems import problem
 from tidegate.core.environment import subject_of
 from tidegate.core.errors import Invalid, TidegateError
-from tidegate.core.flags.agent_report import read_report
+from tidegate.core.flags.agent_report import EVERY, read_report
 from tidegate.engine.agents import Agents
 
 _NAME = NAME.strip("^$").replace("([a-z0-9-]{0,38}", "(?:[a-z0-9-]{0,38}")
@@ -39,7 +39,8 @@ class Reports:
         except TidegateError as error:
             await problem(error)(scope, receive, send)
             return
-        await send({"type": "http.response.start", "status": 204, "headers": []})
+        every = f"{self._agents.every.total_seconds():g}".encode()
+        await send({"type": "http.response.start", "status": 204, "headers": [(EVERY.encode(), every)]})
         await send({"type": "http.response.body", "body": b""})
 
 

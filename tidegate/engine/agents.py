@@ -22,6 +22,10 @@ SILENT = timedelta(seconds=5)
 """An agent that was not heard for longer may apply anything."""
 FORGOTTEN = timedelta(seconds=30)
 """One that was not heard for longer is gone."""
+REPORTS = 500
+"""A second, that all agents together may send: about a quarter of a core."""
+SOONEST, LATEST = timedelta(seconds=1), timedelta(seconds=2.5)
+"""Between two reports of one agent. It may lose one before it counts as silent."""
 ENOUGH = 200
 """Requests from which shares of them are told."""
 _LONGEST_LOOK = timedelta(seconds=2)
@@ -58,6 +62,8 @@ class Agents:
         self._time = timedelta(0)
         self._looked: datetime | None = None
         self._lock = Lock()
+        self.every = SOONEST
+        """In which each agent shall report."""
         self.epoch = secrets.token_hex(8)
         """Of what is counted here: the next controller counts from zero."""
         self.sessions = Sessions(life=self.epoch)
@@ -99,6 +105,8 @@ class Agents:
             self._time += min(max(timedelta(0), passed), _LONGEST_LOOK)
             for known in self._subjects.values():
                 known.agents = {id_: agent for id_, agent in known.agents.items() if self._time - agent.heard <= FORGOTTEN}
+            there = sum(len(known.agents) for known in self._subjects.values())
+            self.every = min(LATEST, max(SOONEST, timedelta(seconds=there / REPORTS)))
 
     def of(self, subject: str) -> Sequence[Agent]:
         with self._lock:

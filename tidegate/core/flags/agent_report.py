@@ -1,4 +1,4 @@
-"""What an agent tells the control plane once a second: what it applies, and how the requests ended that asked it.
+"""What an agent tells the control plane about once a second: what it applies, and how the requests ended that asked it.
 
 Everything counts up since the beginning of the agent's life (`epoch`) and of the rollout, so that a report that is lost is in
 the next one.
@@ -17,6 +17,8 @@ from tidegate.core.exposure import NONE, Exposure
 from tidegate.core.latency import EDGES, Latencies
 from tidegate.core.tally import Tally
 
+EVERY = "tidegate-report-every"
+"""Header of the answer: the seconds in which the control plane wants the next report, so that many agents are not too many."""
 LARGEST = 2**53
 Count = Annotated[int, Field(strict=True, ge=0, le=LARGEST)]
 Said = Annotated[str, StringConstraints(max_length=200)]
