@@ -150,7 +150,7 @@ class AwsWorld(World):
         self.alb = AlbLever(lambda _: self.caller, catalog.known, lambda: self.now)
         self.platforms = Platforms(self.lever, self.alb, catalog.file_of)
         both = Levers(self.platforms, self.flags)
-        self.watcher = Watcher(lever=both, gauges=self.gauges, cloud=self.cloud)
+        self.watcher = Watcher(lever=both, gauges=self.gauges, cloud=self.told_by())
         self.loop = Loop(
             store=self.store,
             catalog=catalog,

@@ -119,8 +119,7 @@ class World:
             watched=catalog.watched,
         )
         both = Levers(self.lever, self.flags)
-        sources = Sources({Source.CLOUDWATCH: self.cloud} if self.cloud else {}) if self.sources is None else self.sources
-        self.watcher = Watcher(lever=both, gauges=self.gauges, cloud=sources)
+        self.watcher = Watcher(lever=both, gauges=self.gauges, cloud=self.told_by())
         self.hooks = PretendedHooks()
         levers: dict[str, Lever] = {"flags": self.flags, "traffic": self.lever}
         unwritten = Unwritten(FileJotter(self.jots))
@@ -156,6 +155,9 @@ class World:
             outsiders=lambda _: 0,
         )
         self.glance = Glance(self.store, both, self.watcher, unwritten)
+
+    def told_by(self) -> Sources:
+        return self.sources or Sources({Source.CLOUDWATCH: self.cloud} if self.cloud else {})
 
     # --- time and traffic ---------------------------------------------------------------------------------------------
 
