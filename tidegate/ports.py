@@ -139,6 +139,10 @@ class ServiceReading:
     ejected_hard: int = 0
     ejected_soft: int = 0
     flags: Mapping[tuple[str, str, Slot, str], Tally] = field(default_factory=dict)  # by flag, variant, slot and version
+    every: timedelta = timedelta(0)
+    """How long the periods are of which it is told, when it is told by periods."""
+    by_chance: bool = False
+    """Users are split by chance, and kept by what outranks the weights: their share is not exactly the exposure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -482,12 +486,12 @@ Letters = Sequence[tuple[On, Mapping[str, object]]]
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A rollout that begins: with its file, its version or document when that is new, and the one that it supersedes."""
+    """A rollout that begins: with its file, its version or document when that is new, and those that make way for it."""
 
     rollout: Rollout
     file: Service | Environment
     version: VersionRecord | DocumentRecord | None = None
-    superseded: Change | None = None
+    superseded: Sequence[Change] = ()
     told: Sequence[Told] = ()
     letters: Letters = ()
 

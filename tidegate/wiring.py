@@ -98,7 +98,7 @@ def build(settings: Settings) -> House:
         elsewhere=None if store.alone else lambda subject: any(one.rollout.in_flight for one in store.history(subject, 1)),
     )
     callers = _Aws()
-    alb = AlbLever(callers.of, catalog.known, clock)
+    alb = AlbLever(callers.of, catalog.known, clock, FileJotter(settings.home / "counted"))
     platforms = Platforms(lever, alb, catalog.file_of)
     levers = Levers(platforms, flags)
     pushed = PushedMetrics()

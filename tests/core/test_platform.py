@@ -28,6 +28,27 @@ def ecs(**changes: Any) -> dict[str, Any]:
     return {"platform": {"ecs": ECS | changes}}
 
 
+def own(**changes: Any) -> dict[str, Any]:
+    both = {name: f'cloudwatch:Shop/{name.title()}{{Version="{{version}}"}}' for name in ("requests", "failed")}
+    return both | {"period": "5s"} | changes
+
+
+def test_without_a_word_errors_are_compared_on_the_load_balancers_counts() -> None:
+    content = file()
+    del content["compare"]
+    service = read(Service, content, "web.yaml")
+    assert service.platform is not None
+    assert (service.compare.errors is not None, service.compare.latency) == (True, None)
+    assert service.platform.ecs.counted_by is not None
+    assert service.platform.ecs.counted_by.period.total_seconds() == 60
+
+
+def test_counts_may_be_switched_off_as_yaml_reads_it() -> None:
+    service = read(Service, file(**ecs(counts=False)), "web.yaml")
+    assert service.platform is not None
+    assert service.platform.ecs.counted_by is None
+
+
 def test_it_needs_no_listener_and_is_read_again_as_it_was_written() -> None:
     service = read(Service, file(), "web.yaml")
     assert Service.model_validate_json(service.model_dump_json()) == service
@@ -41,7 +62,13 @@ def test_two_of_them_never_collide_in_a_listener() -> None:
     ("changes", "what"),
     [
         ({"listener": {"port": 80}}, "there is a listener"),
-        ({"compare": {}}, "nothing is compared"),
+        ({"compare": {"latency": {}}}, "latency cannot be compared"),
+        (ecs(counts="off") | {"compare": {"latency": "off"}}, "nobody counts requests"),
+        ({"compare": {"latency": "off"}, "plan": {"adaptive": {"harm": 10}}}, "an adaptive plan goes by the second"),
+        (ecs(counts=own(requests="requests")), "none of CloudWatch's"),
+        (ecs(counts=own(failed="cloudwatch:Shop/Failed")), "the same for both sides"),
+        (ecs(counts=own(period="7s")), "nobody counts here by 7s"),
+        (ecs(counts=own(late="1h")), "no time to wait"),
         ({"tasks": {"command": ["web"]}}, "there is platform, and no tasks.ecs"),
         ({"platform": None, "listener": {"port": 80}}, "there is tasks.ecs, and no platform"),
         ({"alarms": [{"name": "a", "metric": "p99", "above": "1s"}]}, "looks at p99, which nobody counts"),

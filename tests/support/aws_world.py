@@ -21,6 +21,7 @@ from tidegate.core.service import Service
 from tidegate.drivers.aws.alb import AlbLever
 from tidegate.drivers.aws.call import Answer, Call, Caller
 from tidegate.drivers.aws.calls import Calls
+from tidegate.drivers.jotter import FileJotter
 from tidegate.engine.catalog import Catalog
 from tidegate.engine.levers import Levers
 from tidegate.engine.loop import Loop
@@ -134,6 +135,11 @@ def _network(endpoint: str) -> tuple[str, str]:
 
 
 class AwsWorld(World):
+    counts: Any = "off"
+    """Who counts its requests."""
+    looks_every = 4
+    """Seconds between two looks of the pilot while nothing moves."""
+
     def __init__(self, tmp_path: Path, place: Place, fuse: Callable[[Caller], Fused] = Fused) -> None:
         self.place = place
         self.ecs, self.elb = boto3.client("ecs"), boto3.client("elbv2")
@@ -147,7 +153,8 @@ class AwsWorld(World):
     def start_controller(self, store: Any = None) -> None:
         super().start_controller(store)
         catalog = Catalog(self.store)
-        self.alb = AlbLever(lambda _: self.caller, catalog.known, lambda: self.now)
+        jotter = FileJotter(self.jots.parent / "counted")
+        self.alb = AlbLever(lambda _: self.caller, catalog.known, lambda: self.now, jotter)
         self.platforms = Platforms(self.lever, self.alb, catalog.file_of)
         both = Levers(self.platforms, self.flags)
         self.watcher = Watcher(lever=both, gauges=self.gauges, cloud=self.told_by())
@@ -180,6 +187,7 @@ class AwsWorld(World):
             "target_groups": place.groups,
             "listener_rule": place.rule,
             "sticky": "1s",
+            "counts": self.counts,
         }
         content: dict[str, Any] = {
             "service": "web",
@@ -198,9 +206,10 @@ class AwsWorld(World):
         try:
             self.loop.tick(self.now)
             order = self._order()
-            if self._moving or order != self._told or not self.now.second % 4:
+            if self._moving or order != self._told or not self.now.second % self.looks_every:
                 self._told, self._moving = order, True
                 self._moving = self.alb.turn("web")
+            self.alb.count("web")
         except Crash:
             self.deaths += 1
             self.start_controller()

@@ -28,7 +28,7 @@ from tidegate.core.document import Document
 from tidegate.core.duration import Duration
 from tidegate.core.errors import Invalid, quote
 from tidegate.core.plan import PlanFile
-from tidegate.core.platform import EcsTasks, Platform
+from tidegate.core.platform import Ecs, EcsTasks, Platform
 from tidegate.core.service_texts import RESERVED_HEADERS as RESERVED_HEADERS
 from tidegate.core.service_texts import Address, CookieName, HeaderName, Host, Prefix, Secret, Size, Target, UrlPath, Webhook
 from tidegate.core.service_texts import Name as Name
@@ -275,7 +275,7 @@ class Service(Document):
     def _listens_elsewhere(cls, content: Any) -> Any:
         """On a platform users come by its own load balancer: the service file has no listener."""
         is_elsewhere = isinstance(content, dict) and content.get("platform") is not None
-        return {"listener": NOWHERE} | content if is_elsewhere else content
+        return {"listener": NOWHERE, "compare": {"latency": None}} | content if is_elsewhere else content
 
     @model_validator(mode="after")
     def _fits_its_platform(self) -> Service:
@@ -287,7 +287,7 @@ class Service(Document):
         if self.listener != NOWHERE:
             raise ValueError("users come by the rule of the load balancer, and there is a listener.\nRemove listener.")
         if self.compare.is_on:
-            raise ValueError("ALB's counts are a minute old: nothing is compared on them.\nSay compare: off, and give alarms.")
+            compare_on_alb(self.platform.ecs, self.compare, self.plan)
         for alarm in self.alarms:
             if alarm.metric and not alarm.metric_name.source.is_told and alarm.metric != "tasks_healthy":
                 raise ValueError(
@@ -357,6 +357,19 @@ def check_plan(plan: PlanFile, compare: CompareFile) -> None:
             "Take out `compare`, or choose another plan, as linear 10% every 1m.",
             "plan.adaptive",
         )
+
+
+def compare_on_alb(ecs: Ecs, compare: CompareFile, plan: PlanFile) -> None:
+    """Raises ValueError for what cannot be compared on counts of requests and failures that come late."""
+    if ecs.counted_by is None:
+        raise ValueError("nobody counts requests (platform.ecs.counts is off): nothing is compared.\nSay compare: off.")
+    if compare.latency is not None:
+        raise ValueError(
+            "latency cannot be compared behind ALB: its counts do not tell it.\nSay compare: {latency: off}, and give an alarm "
+            "on TargetResponseTime."
+        )
+    if plan.adaptive is not None:
+        raise ValueError("an adaptive plan goes by the second, and ALB's counts come late.\nChoose another plan, as canary.")
 
 
 def same_listener(one: Service, other: Service) -> None:

@@ -29,12 +29,15 @@ from tidegate.core.metric_name import Source
 from tidegate.core.mixture import Prior
 from tidegate.core.own_outcomes import OwnOutcomes
 from tidegate.core.plan import Plan
+from tidegate.core.sample_ratio import RatioSettings
 from tidegate.core.tally import NOTHING, Tally
 from tidegate.core.verdict import GuardSeen
 from tidegate.engine.alarm_book import Scraped
 from tidegate.ports import Measurement
 
 NAME = "comparison"
+ANY_RATIO = RatioSettings(width=1e6)
+"""No share of the requests is too far from the exposure."""
 ACT = 1.0
 """Seconds until a decision has reached the users, as the harm budget reckons. It takes less."""
 
@@ -87,11 +90,21 @@ class Comparing:
 
     @classmethod
     def begin(
-        cls, compare: CompareFile, history: History, plan: Plan, *, tick: timedelta, at: datetime, mark: Sides
+        cls,
+        compare: CompareFile,
+        history: History,
+        plan: Plan,
+        *,
+        tick: timedelta,
+        at: datetime,
+        mark: Sides,
+        by_chance: bool = False,
     ) -> Comparing:
-        """For a rollout that is about to let in its first users."""
+        """For a rollout that is about to let in its first users. Where they are split `by_chance`, any ratio may be."""
         prior = Prior(planned_ticks=max(1.0, plan.duration / tick), planned_changes=float(len(plan.steps)))
         settings = replace(settings_of(compare), proves=plan.harm is not None)
+        if by_chance:
+            settings = replace(settings, sample=ANY_RATIO)
         return cls(comparison.begin(settings, history, prior), mark, at, begun=at)
 
     def waiting(self, mark: Sides, at: datetime, per_second: float) -> Comparing:

@@ -27,6 +27,9 @@ class Away(Lever, Protocol):
     def restart(self, subject: str, version: str) -> None:
         """Replaces the tasks of this version."""
 
+    def reading_of(self, subject: str) -> RouterReading | None:
+        """What each side has answered; None when nobody counts or can say."""
+
 
 class Platforms:
     """Implements ports.Lever for all services. `file_of` gives the file of a service; None when there is none."""
@@ -77,8 +80,7 @@ class Platforms:
             self.here.apply(here, frozenset(need for need in needs if need[0] not in away), now)
 
     def reading_of(self, subject: str) -> RouterReading | None:
-        """Nobody counts requests of a service that is elsewhere."""
-        return None if self._is_away(subject) else self.here.reading_of(subject)
+        return self.away.reading_of(subject) if self._is_away(subject) else self.here.reading_of(subject)
 
     def tasks(self, subject: str | None = None) -> Sequence[Task]:
         return self.here.tasks(subject)

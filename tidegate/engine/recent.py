@@ -13,9 +13,11 @@ WINDOW = timedelta(seconds=10)
 
 
 class Recent:
-    """The last readings of one growing tally, just enough of them for one window."""
+    """The last readings of one growing tally, just enough of them for one window. `every`: how often it grows, when that is
+    by whole periods."""
 
-    def __init__(self) -> None:
+    def __init__(self, every: timedelta = timedelta(0)) -> None:
+        self._window = max(WINDOW, 3 * every)
         self._epoch = ""
         self._looks: deque[tuple[datetime, Tally]] = deque()
 
@@ -24,7 +26,7 @@ class Recent:
             self._epoch = epoch
             self._looks.clear()
         self._looks.append((at, tally))
-        while len(self._looks) > 2 and self._looks[1][0] <= at - WINDOW:
+        while len(self._looks) > 2 and self._looks[1][0] <= at - self._window:
             self._looks.popleft()
 
     @property

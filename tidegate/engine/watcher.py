@@ -292,8 +292,11 @@ class Watcher:
         if sides is None or exposure is None:
             return Compared(compare, watched.comparing, "blind", "the router does not answer")
         if watched.comparing is None:
-            history = self._past(rollout)
-            watched.comparing = Comparing.begin(compare, history, rollout.plan, tick=self._tick, at=now, mark=sides)
+            by_chance = self._is_split_by_chance(rollout.subject)
+            history = History.blank() if by_chance else self._past(rollout)  # it would be one of other periods
+            watched.comparing = Comparing.begin(
+                compare, history, rollout.plan, tick=self._tick, at=now, mark=sides, by_chance=by_chance
+            )
         if exposure == NONE:
             rate = figures_of(list(self._services[rollout.subject].recent.values())).per_second or 0.0
             watched.comparing = watched.comparing.waiting(sides, now, rate)
@@ -310,6 +313,10 @@ class Watcher:
         """The last day; nothing where it was one of other requests."""
         like = self._lever.is_like_before(rollout.subject, rollout.candidate, rollout.baseline)
         return self._services[rollout.subject].remembering.history if like else History.blank()
+
+    def _is_split_by_chance(self, service: str) -> bool:
+        reading = self._reading(service)[0]
+        return reading is not None and reading.by_chance
 
     def _sides(self, service: str, candidate: str, baseline: str) -> Sides | None:
         """None when the router did not answer."""
@@ -353,7 +360,7 @@ class Watcher:
     def _add_recent(self, watched: _Watched, service: str, now: datetime) -> None:
         reading, epoch = self._reading(service)
         for key, tally in (reading.tallies if reading else {}).items():
-            watched.recent.setdefault(key, Recent()).add(now, epoch, tally)
+            watched.recent.setdefault(key, Recent(reading.every if reading else timedelta(0))).add(now, epoch, tally)
 
     def _reading(self, service: str) -> tuple[ServiceReading | None, str]:
         """None when the router did not answer; an empty one when it answered and does not know this service yet."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -21,9 +21,11 @@ from tidegate.core.service import Service
 from tidegate.core.setting import UNSEEN, Applied, Setting
 from tidegate.core.verdict import TaskHealth
 from tidegate.drivers.aws import alb_next, alb_requests
+from tidegate.drivers.aws.alb_counts import Counting, dimensions
 from tidegate.drivers.aws.alb_next import Install, Wanted
 from tidegate.drivers.aws.alb_seen import Answers, Definition, Seen, read
 from tidegate.drivers.aws.call import Call, Caller
+from tidegate.ports import Jotter, RouterReading
 
 EVERY = timedelta(seconds=5)
 """Between two looks while nothing moves: five calls each, of an account that shares its limits."""
@@ -59,6 +61,7 @@ class Pilot:
         self.order: Order | None = None
         self.problem = ""
         self.seen: Seen | None = None
+        self.counting: Counting | None = None
 
     @property
     def caller(self) -> Caller:
@@ -81,7 +84,8 @@ class Pilot:
         for service in services.get("services", ()):
             self._definition(service["taskDefinition"])
         answers = Answers(rules, tags, services, (health[0], health[1]), self._definitions)
-        return read(self.ecs, answers, self._clock())
+        seen = read(self.ecs, answers, self._clock())
+        return replace(seen, quiet=self.counting.quiet(self._clock())) if self.counting is not None else seen
 
     def _steer(self, order: Order, seen: Seen) -> bool:
         """Asks for the next things; False when there are none. Weights first, and what the tasks need even if that fails."""
@@ -135,10 +139,14 @@ def _template(file: Service) -> str:
 class AlbLever:
     """Implements ports.Lever for services with `platform.ecs`. `callers` gives the caller of a region."""
 
-    def __init__(self, callers: Callable[[str], Caller], known: Known, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, callers: Callable[[str], Caller], known: Known, clock: Callable[[], datetime], jotter: Jotter | None = None
+    ) -> None:
+        """`jotter` keeps where the counting stands."""
         self._callers = callers
         self._known = known
         self._clock = clock
+        self._jotter = jotter
         self._pilots: dict[str, Pilot] = {}
         self._looks: dict[str, Seen] = {}
         self._stopped = threading.Event()
@@ -174,6 +182,11 @@ class AlbLever:
     def gone(self, subject: str, version: str) -> bool:
         return alb_next.gone(self._looks.get(subject), version)
 
+    def reading_of(self, subject: str) -> RouterReading | None:
+        """What each side has answered; None when nobody counts or can say."""
+        pilot = self._pilots.get(subject)
+        return pilot.counting.reading(self._clock()) if pilot is not None and pilot.counting is not None else None
+
     def apply(self, settings: Mapping[str, Setting], needs: frozenset[tuple[str, str]], now: datetime) -> None:
         """Tells the pilots, which do it. Those of services that are gone stop: what they left on AWS stays."""
         for subject, setting in settings.items():
@@ -197,6 +210,8 @@ class AlbLever:
         if pilot is None or pilot.ecs != ecs:
             pilot = self._pilots[subject] = Pilot(ecs, self._callers, self._clock)
             self._pokes.setdefault(subject, threading.Event())
+            if ecs.counted_by is not None:
+                pilot.counting = Counting(subject, ecs, lambda: pilot.caller, self._jotter)
         return pilot
 
     # --- beside the loop ----------------------------------------------------------------------------------------------
@@ -217,14 +232,33 @@ class AlbLever:
             return True
         return moving
 
+    def count(self, subject: str) -> None:
+        """Asks how many requests each side answered, when there is something new to be told."""
+        pilot = self._pilots.get(subject)
+        if pilot is None or pilot.counting is None or pilot.seen is None:
+            return
+        try:
+            pilot.counting.ask(pilot.seen, self._clock())
+        except TidegateError as error:
+            self._log.warning("requests_uncounted", service=subject, problem=error.what, mend=error.mend)
+
     def run(self) -> None:
-        """Keeps a thread for each service, until stopped."""
-        threads: dict[str, threading.Thread] = {}
+        """Keeps two threads for each service, until stopped: one that flies, one that counts."""
+        threads: dict[tuple[str, str], threading.Thread] = {}
         while not self._stopped.wait(SOON.total_seconds() / 4):
-            for subject in self._pilots.keys() - threads.keys():
-                threads[subject] = threading.Thread(target=self._fly, args=(subject,), name=f"alb-{subject}", daemon=True)
-                threads[subject].start()
-            threads = {subject: thread for subject, thread in threads.items() if thread.is_alive()}
+            for name, work in (("alb", self._fly), ("counts", self._keep_counting)):
+                for subject in self._pilots.keys() - {known for kind, known in threads if kind == name}:
+                    thread = threading.Thread(target=work, args=(subject,), name=f"{name}-{subject}", daemon=True)
+                    threads[name, subject] = thread
+                    thread.start()
+            threads = {key: thread for key, thread in threads.items() if thread.is_alive()}
+
+    def _keep_counting(self, subject: str) -> None:
+        while subject in self._pilots and not self._stopped.wait(SOON.total_seconds()):
+            try:
+                self.count(subject)
+            except Exception:
+                self._log.exception("counting_failed", service=subject)
 
     def _fly(self, subject: str) -> None:
         while not self._stopped.is_set() and subject in self._pilots:
@@ -256,7 +290,9 @@ class AlbLever:
             raise NotFound(
                 f"The cluster {ecs.cluster} has no service {missing[0]}.", "Make both services, or correct the name."
             )
-        if not pilot.look().is_ours:
+        seen = pilot.look()
+        Counting(file.service, ecs, lambda: pilot.caller).check(seen, self._clock())
+        if not seen.is_ours:
             raise Invalid(
                 f"The rule {ecs.listener_rule.rpartition('/')[2]} does not forward to just these two target groups.",
                 "Let it forward to both, one with the weight 0.",
@@ -283,5 +319,4 @@ class AlbLever:
         side = seen.of(version) if seen is not None else None
         if side is None:
             return {}
-        balancer = self._pilots[subject].ecs.listener_rule.partition("listener-rule/")[2].rsplit("/", 2)[0]
-        return {"target_group": side.target_group.rpartition(":")[2], "load_balancer": balancer}
+        return dimensions(self._pilots[subject].ecs, side)

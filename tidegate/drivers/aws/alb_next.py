@@ -3,8 +3,8 @@ after a crash goes on from what AWS says.
 
 1.  Weights come before tasks: a way back waits for nothing.
 2.  The rule's tags say what is meant before its weights are changed; the weights are the commit point, and are read back.
-3.  A side that has weight, or lost it less than `sticky` ago, is not given another version and not ended: ALB's cookie
-    outranks the weights, and whoever is pinned there is served there.
+3.  A side that has weight, or lost it less than `sticky` ago, or still answers somebody, is not given another version and not
+    ended: ALB's cookie outranks the weights, and whoever is pinned there is served there.
 4.  A side without healthy tasks gets all users only when the other has none either, or on a way back.
 5.  A task definition that bears the version's name and digest is used, never registered again.
 """
@@ -27,6 +27,8 @@ from tidegate.drivers.aws.call import Call, Manner
 
 MARGIN = timedelta(seconds=10)
 """ALB takes a new weight over within seconds, not at once."""
+UNCOUNTED = timedelta(minutes=10)
+"""How much longer a side stays when nobody can say whether it still answers somebody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,12 @@ def _is_free(side: Side, ecs: Ecs, seen: Seen, now: datetime) -> bool:
         return False
     if side.is_empty or seen.moved is None:
         return True
-    return now - seen.moved >= ecs.sticky + MARGIN
+    over = seen.moved + ecs.sticky
+    if ecs.counted_by is None:
+        return now - over >= MARGIN
+    if seen.quiet is None:
+        return now - over >= max(MARGIN, UNCOUNTED)
+    return now - over >= MARGIN and seen.quiet.since(side.version, over)
 
 
 # --- What of it is true -----------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from tidegate.core.exposure import FULL, Exposure
@@ -60,6 +60,23 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
+class Quiet:
+    """Until when it is counted, and by version the end of the last period in which it answered somebody."""
+
+    until: datetime
+    last: Mapping[str, datetime]
+    period: timedelta
+
+    def since(self, version: str, moment: datetime) -> bool:
+        """Whether nobody came to it after this moment, for a period and ten seconds at least."""
+        last = max(self.last.get(version, moment), moment)
+        return self.until - last >= max(self.period, _QUIET)
+
+
+_QUIET = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """`is_ours`: the rule forwards to just our two groups. `actions` are those of the rule, as ALB told them."""
 
@@ -69,6 +86,7 @@ class Seen:
     is_ours: bool = True
     sticky: int | None = None  # seconds; None when nobody is kept
     at: datetime | None = None
+    quiet: Quiet | None = None  # None: nobody counts, or nobody can say
 
     def of(self, version: str) -> Side | None:
         """The side that runs this version."""
