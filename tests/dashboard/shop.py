@@ -68,14 +68,13 @@ def open_environment(house: House) -> None:
     """The first document is in force."""
     house.flag_orders.configure(read(Environment, read_yaml(ENVIRONMENT, "prod.yaml"), "prod.yaml"), "ann")
     house.flag_orders.deploy("shop", "prod", flags(), Manner("ann", reason="begin"))
-    _tick(house, 5)
+    _until_it_ends(house)
 
 
 def release_flags(house: House, text: str, why: str) -> None:
     """To the end."""
     house.flag_orders.deploy("shop", "prod", flags(text), Manner("bob", reason=why))
-    while house.rollout(PROD).in_flight:
-        _tick(house)
+    _until_it_ends(house)
 
 
 def open_shop(home: Path) -> House:
@@ -97,10 +96,14 @@ def open_shop(home: Path) -> House:
     return house
 
 
-def _tick(house: House, times: int = 1) -> None:
+def _until_it_ends(house: House) -> None:
+    while house.rollout(PROD).in_flight:
+        _tick(house)
+
+
+def _tick(house: House) -> None:
     """With agents that report."""
-    for _ in range(times):
-        if house.board.get(PROD) is not None:
-            for number in range(3):
-                report(house, f"app-{number}")
-        house.tick()
+    if house.board.get(PROD) is not None:
+        for number in range(3):
+            report(house, f"app-{number}")
+    house.tick()

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from tidegate.api import environment_rollouts, flag_changes
-from tidegate.api.answers import FlagsChecked, FlagsEvaluated, FlagsSaid, FlagsStale
+from tidegate.api.answers import FlagResult, FlagsChecked, FlagsEvaluated, FlagsSaid, FlagsStale
 from tidegate.api.arguments import ApplicationName, DocumentNumber, InFormat, Limit, OtherNumber
 from tidegate.api.body import body_of
 from tidegate.api.door import MOST_FLAGS
 from tidegate.api.environments import as_it_is
 from tidegate.api.flag_body import EvalBody, FlagsValidateBody, read_document
 from tidegate.api.flag_preview import FlagsPreview, preview_flags
-from tidegate.api.needs import Services
+from tidegate.api.needs import ApiServices, Services
 from tidegate.api.openapi import described
 from tidegate.api.peer import trusted
 from tidegate.api.present import answer
@@ -27,7 +28,9 @@ from tidegate.core.flags.document import FlagDocument
 from tidegate.core.flags.evaluate import Evaluator
 from tidegate.core.flags.flags_writer import write_flags
 from tidegate.core.flags.result import Result
+from tidegate.core.flags.staged import Staged
 from tidegate.core.flags.stale import stale
+from tidegate.core.plan import PlanFile
 from tidegate.engine.flag_orders import FlagOrders
 from tidegate.engine.view import DocumentView
 
@@ -78,11 +81,15 @@ def validate(
     body: Annotated[FlagsValidateBody, Depends(body_of(FlagsValidateBody, MOST_FLAGS))],
 ) -> Response:
     """Checks a document, and says what releasing it would change, for whom, and what would look after it. Changes nothing."""
+    return answer(ahead(services, which, _wanted(which, body, services.flags.orders), body.plan))
+
+
+def ahead(services: ApiServices, which: Which, new: FlagDocument, chosen: PlanFile | None) -> FlagsPreview:
+    """What releasing this document would do. Raises Invalid for a plan that cannot be."""
     orders, now = services.flags.orders, as_it_is(services, which)
     old = orders.document(which.application, now.document) if now and now.document else FlagDocument(which.application)
     file = orders.file(which.application, which.environment)
-    new = _wanted(which, body, orders)
-    return answer(preview_flags(file=file, old=old, new=new, chosen=body.plan, now=now, foresight=services.foresight))
+    return preview_flags(file=file, old=old, new=new, chosen=chosen, now=now, foresight=services.foresight)
 
 
 def _wanted(which: Which, body: FlagsValidateBody, orders: FlagOrders) -> FlagDocument:
@@ -121,21 +128,28 @@ def evaluate(
     body: Annotated[EvalBody, Depends(body_of(EvalBody, MOST_FLAGS))],
 ) -> Response:
     """What an entity gets, by which rule, and why the others did not hold. Changes nothing."""
-    if body.content is not None:
-        evaluator: Any = Evaluator(read_document(body.content, body.format, which.application))
-    elif (posted := services.flags.board.get(which.subject)) is not None:
-        evaluator = posted.snapshot.staged()
-    else:
-        evaluator = Evaluator(services.flags.orders.present(which.subject))
-    if body.flag is None:
-        results = evaluator.evaluate_all(body.context)
-        return answer({"results": [_result(result) for result in results.values()], "sentence": "", "steps": []})
-    explained = evaluator.explain(body.flag, body.context)
+    document = None if body.content is None else read_document(body.content, body.format, which.application)
+    return answer(evaluated(evaluator(services, which, document), body.context, body.flag))
+
+
+def evaluator(services: ApiServices, which: Which, document: FlagDocument | None) -> Evaluator | Staged:
+    """Of this document; without one of what is in force, where a rollout counts as far as it is."""
+    if document is not None:
+        return Evaluator(document)
+    posted = services.flags.board.get(which.subject)
+    return posted.snapshot.staged() if posted is not None else Evaluator(services.flags.orders.present(which.subject))
+
+
+def evaluated(by: Evaluator | Staged, context: Mapping[str, Any], flag: str | None) -> FlagsEvaluated:
+    """All flags, or one and why."""
+    if flag is None:
+        return {"results": [_result(result) for result in by.evaluate_all(context).values()], "sentence": "", "steps": []}
+    explained = by.explain(flag, context)
     steps = [str(step) for step in explained.steps]
-    return answer({"results": [_result(explained.result)], "sentence": explained.sentence, "steps": steps})
+    return {"results": [_result(explained.result)], "sentence": explained.sentence, "steps": steps}
 
 
-def _result(result: Result) -> dict[str, Any]:
+def _result(result: Result) -> FlagResult:
     return {
         "flag": result.flag,
         "value": result.value,

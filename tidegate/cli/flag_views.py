@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,12 +10,8 @@ from rich.text import Text
 
 from tidegate.cli.screen import clean_line
 from tidegate.cli.service_views import plain_table
-
-
-def as_yaml(content: object) -> str:
-    import yaml  # noqa: PLC0415
-
-    return str(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120)).rstrip("\n").removesuffix("\n...")
+from tidegate.core.flags.in_short import answer_in_short, who_in_short
+from tidegate.core.flags.in_short import as_yaml as as_yaml
 
 
 def all_environments(environments: Sequence[Mapping[str, Any]]) -> Table:
@@ -56,37 +51,15 @@ def all_flags(flags: Mapping[str, Any]) -> Table:
     table = plain_table("flag", "answer", "owner")
     for name, content in flags.items():
         owner = str(content.get("owner", "")) if isinstance(content, dict) else ""
-        table.add_row(Text(clean_line(name), "bold"), clean_line(_answer(content))[:100], clean_line(owner))
+        table.add_row(Text(clean_line(name), "bold"), clean_line(answer_in_short(content))[:100], clean_line(owner))
     return table
-
-
-def _answer(content: Any) -> str:
-    if not isinstance(content, dict):
-        return str(content)
-    if isinstance(content.get("value"), dict):
-        return json.dumps(content["value"], ensure_ascii=False)
-    if content.get("enabled") is False:
-        return "not enabled"
-    if "when" in content:
-        return f"on when {content['when']}"
-    if "value" in content:
-        return _answer(content["value"]) if not isinstance(content["value"], bool) else "on" if content["value"] else "off"
-    return ", ".join(str(name) for name in content.get("variants", {}))
 
 
 def all_segments(segments: Mapping[str, Any]) -> Table:
     table = plain_table("segment", "who")
     for name, content in segments.items():
-        table.add_row(Text(clean_line(name), "bold"), clean_line(_who(content))[:100])
+        table.add_row(Text(clean_line(name), "bold"), clean_line(who_in_short(content))[:100])
     return table
-
-
-def _who(content: Any) -> str:
-    if isinstance(content, list):
-        return f"{len(content):,} ids"
-    if "when" in content:
-        return f"when {content['when']}"
-    return f"{len(content['members']):,} ids by {content.get('by', 'targetingKey')}"
 
 
 def all_documents(documents: Sequence[Mapping[str, Any]]) -> Table:

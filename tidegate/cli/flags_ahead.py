@@ -12,6 +12,7 @@ from tidegate.cli.answers import GuardAhead, Step, Words
 from tidegate.cli.preview import add_guards, add_plan
 from tidegate.cli.screen import Glyphs
 from tidegate.core.duration import Duration
+from tidegate.core.protection import unprotected as nothing_protects
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +73,5 @@ def _change(change: ChangeAhead) -> Text:
 
 def unprotected(ahead: FlagsAhead) -> str:
     """Why nobody would take this change back by himself; "" when somebody would, or nobody gets it."""
-    if not ahead.base or not ahead.changes or not ahead.agents:
-        return ""
-    if any(guard.rollback and guard.armed != "no" for guard in ahead.guards):
-        return ""
-    if ahead.reported is None:
-        return (
-            "Nothing protects this change: there is no alarm, and no agent reports how requests end.\n"
-            "Put the middleware around the application (docs/agent.md), or write an alarm into the environment file."
-        )
-    return "Nothing protects this change: no guard that may take it back is armed."
+    replaces = bool(ahead.base and ahead.changes)
+    return nothing_protects(replaces=replaces, agents=ahead.agents, reported=ahead.reported, guards=ahead.guards)

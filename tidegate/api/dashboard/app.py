@@ -8,13 +8,22 @@ from fastapi import APIRouter, Depends, FastAPI
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from tidegate.api.dashboard import home, rollout, service
+from tidegate.api.dashboard import flag_change, flag_sheets, flags, home, rollout, service
 from tidegate.api.dashboard.errors import ShowsProblems
 from tidegate.api.dashboard.paper import page
 from tidegate.api.peer import admitted
 
 STATIC = Path(__file__).with_name("static")
-PAGES = (home.router, rollout.router, service.router, service.sheets)
+PAGES = (
+    home.router,
+    rollout.router,
+    service.router,
+    service.sheets,
+    flags.router,
+    flag_sheets.sheets,
+    flag_change.router,
+    flag_change.sheets,
+)
 
 login_router = APIRouter(route_class=ShowsProblems, include_in_schema=False)
 

@@ -6,15 +6,17 @@ bad   it goes or went back  done  it serves everybody, or it is over
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tidegate.api.preview import GuardAhead
 from tidegate.core.evidence import say_evidence
 from tidegate.core.exposure import NONE
 from tidegate.core.figures import count, span
 from tidegate.core.harm import Harm
 from tidegate.core.verdict import Cause, GuardSeen, Judgement
-from tidegate.engine.view import RolloutView, ServiceView, StepView
+from tidegate.engine.view import EnvironmentView, RolloutView, ServiceView, StepView
 from tidegate.ports import TaskState
 
 MOST_STEPS = 12
@@ -117,6 +119,22 @@ def serving(view: ServiceView) -> Headline:
     return Headline("good", "well", title, f"{count(healthy, 'task')}, all healthy." if living else "")
 
 
+def in_force(view: EnvironmentView) -> Headline:
+    """Of an environment of flags."""
+    rollout, firing = view.rollout, [alarm.name for alarm in view.alarms if alarm.state == "firing"]
+    if rollout is not None and rollout.in_flight:
+        going = headline(rollout)
+        return Headline("bad" if firing else going.tone, going.word, going.title, going.why, going.ahead)
+    if view.document is None:
+        return Headline("plain", "empty", "No flags yet", "The first document is in force for everybody at once.")
+    title = f"Document {view.document} is in force"
+    if firing:
+        return Headline("bad", "alarm", title, f"{', '.join(firing)} fires.")
+    if not view.agents and not view.sessions.count:
+        return Headline("wait", "nobody asks", title, "No agent follows these flags now.")
+    return Headline("good", "in force", title)
+
+
 TASKS = {
     TaskState.HEALTHY: "good",
     TaskState.STARTING: "plain",
@@ -202,6 +220,16 @@ class StripStep:
     extra: str = ""
 
 
+def strip_ahead(steps: Sequence[StepView]) -> list[StripStep]:
+    """A plan that is not begun."""
+    shown = [_ahead_step(step) for step in steps]
+    return shown if len(shown) <= MOST_STEPS else [*shown[:8], StripStep("more"), *shown[-3:]]
+
+
+def _ahead_step(step: StepView) -> StripStep:
+    return StripStep("next", step.exposure, *_held(step))
+
+
 def strip(view: RolloutView) -> list[StripStep]:
     """The plan; of a long one its beginning, its end and where it is."""
     shown: list[StripStep] = []
@@ -229,9 +257,30 @@ def _strip_step(view: RolloutView, number: int, step: StepView) -> StripStep:
         reached = 0
     here = "back" if went_back else "now"
     state = "done" if number < reached else here if number == reached else "next"
+    return StripStep(state, step.exposure, *_held(step))
+
+
+def _held(step: StepView) -> tuple[str, str]:
     held = span(step.hold) if step.least is None else f"{span(step.least)} to {span(step.hold)}"
-    extra = ", ".join(word for word in ("hook" if step.hook else "", "gate" if step.gate else "") if word)
-    return StripStep(state, step.exposure, held, extra)
+    return held, ", ".join(word for word in ("hook" if step.hook else "", "gate" if step.gate else "") if word)
+
+
+_ARMED = {
+    "refused": ("bad", "fires already: this will be refused"),
+    "no": ("wait", "not armed: it fires already"),
+    "later": ("wait", "fires already, armed once it was well"),
+}
+
+
+def say_armed(guard: GuardAhead) -> tuple[str, str]:
+    """Of a guard before the start: whether it will look, and act."""
+    if not guard.rollback:
+        return "plain", "shown only"
+    if guard.armed == "yes" and guard.state == "blind":
+        return "wait", "armed, but its source does not answer"
+    if guard.why and not guard.state:
+        return ("wait", f"not armed: {guard.why}") if guard.armed == "no" else ("good", f"armed: {guard.why}")
+    return _ARMED.get(guard.armed, ("good", "armed"))
 
 
 _GUARDS = {
@@ -267,3 +316,8 @@ def alarms_in_short(alarms: Sequence[GuardSeen]) -> tuple[str, str]:
     if not alarms:
         return "plain", "none"
     return ("good", "ok") if any(alarm.state == "ok" for alarm in alarms) else ("plain", "no data")
+
+
+def shell(word: str) -> str:
+    """For a command line."""
+    return shlex.quote(word)

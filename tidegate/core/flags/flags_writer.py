@@ -20,11 +20,11 @@ def write_flags(document: FlagDocument) -> dict[str, Json]:
     """The content of a YAML or JSON file. The document's number is not in it."""
     content: dict[str, Json] = {"application": document.application}
     if document.segments:
-        content["segments"] = {name: _segment(segment) for name, segment in document.segments.items()}
+        content["segments"] = {name: write_segment(segment) for name, segment in document.segments.items()}
     return content | {"flags": {name: write_flag(flag) for name, flag in document.flags.items()}}
 
 
-def _segment(segment: Segment) -> Json:
+def write_segment(segment: Segment) -> Json:
     about = {"description": segment.description} if segment.description else {}
     if segment.rule is not None:
         return about | {"when": say_rule(segment.rule)}

@@ -11,13 +11,21 @@ const Sheets = (() => {
   const SILENT = `<p class="wrong">Tidegate does not answer. It is asked again.</p>`;
   const TYPED = 250;
 
+  /* What a door has refused, or nobody foresaw, is no page. */
+  const said = async (answer) => {
+    if ((answer.headers.get("content-type") || "").startsWith("text/html")) return answer.text();
+    const { detail, mend } = await answer.json(), told = document.createElement("p");
+    told.className = "wrong";
+    told.textContent = `${detail} ${mend}`;
+    return told.outerHTML;
+  };
   const asked = async (place, method, path, body) => {
     const turn = place.turn = (place.turn || 0) + 1;
     place.setAttribute("aria-busy", "true");
     let html, ok = false;
     try {
       const answer = await Tidegate.send(method, path, body, "application/json");
-      html = answer.status === 401 ? SIGN_IN : await answer.text();
+      html = answer.status === 401 ? SIGN_IN : await said(answer);
       ok = answer.ok;
     } catch {
       html = SILENT;
