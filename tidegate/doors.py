@@ -16,6 +16,7 @@ from tidegate.api.serve import Serving, serve
 from tidegate.controller import Beating
 from tidegate.drivers.process import logs
 from tidegate.drivers.process.identity import send
+from tidegate.engine.exposing import Exposing
 from tidegate.engine.flag_glance import FlagGlance
 from tidegate.engine.flag_orders import FlagOrders
 from tidegate.engine.foresight import Foresight
@@ -70,6 +71,7 @@ class Doors:
             glance=glance,
             flags=flags,
             foresight=Foresight(house.watcher, house.levers, house.settings.tick),
+            exposing=Exposing(house.store, house.watcher, house.levers, flags.agents),
             home=house.settings.home,
             token=_token(house.settings),
             clock=self._clock,

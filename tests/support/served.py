@@ -28,6 +28,7 @@ from tidegate.drivers.memory_runtime import MemoryRuntime
 from tidegate.engine.agents import Agents
 from tidegate.engine.catalog import Catalog
 from tidegate.engine.course import Course
+from tidegate.engine.exposing import Exposing
 from tidegate.engine.flag_board import FlagBoard
 from tidegate.engine.flag_glance import FlagGlance
 from tidegate.engine.flag_orders import FlagOrders
@@ -217,6 +218,7 @@ class House:
         flag_glance = FlagGlance(self.store, self.glance, self.watcher, self.agents, catalog)
         self.flag_services = FlagServices(self.flag_orders, flag_glance, self.agents, self.board)
         self.foresight = Foresight(self.watcher, self.lever, timedelta(seconds=1))
+        self.exposing = Exposing(self.store, self.watcher, both, self.agents)
 
     @property
     def services(self) -> ApiServices:
@@ -226,6 +228,7 @@ class House:
             glance=self.glance,
             flags=self.flag_services,
             foresight=self.foresight,
+            exposing=self.exposing,
             home=self.home,
             token=TOKEN,
             clock=lambda: self.now,

@@ -10,6 +10,7 @@ from fastapi import Depends, FastAPI
 from tidegate.api import (
     agents,
     appconfigdata,
+    collected,
     environments,
     events,
     flags,
@@ -72,6 +73,7 @@ def create_app(services: ApiServices) -> FastAPI:
     for noun in NOUNS:
         app.include_router(noun.router, prefix="/v1", dependencies=[Depends(admitted)])
     app.include_router(session.open_router, prefix="/v1")  # a browser that nobody trusts yet
+    app.include_router(collected.router)  # where collectors look for it
     app.include_router(appconfigdata.router)  # at the paths of AWS's clients; admits by itself
     add_dashboard(app)
     add_openapi(app)

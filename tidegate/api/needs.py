@@ -12,6 +12,7 @@ from typing import Annotated, Protocol
 from fastapi import Depends, Request
 
 from tidegate.engine.agents import Agents
+from tidegate.engine.exposing import Exposing
 from tidegate.engine.flag_board import FlagBoard
 from tidegate.engine.flag_glance import FlagGlance
 from tidegate.engine.flag_orders import FlagOrders
@@ -70,6 +71,7 @@ class ApiServices:
     glance: Glance
     flags: FlagServices
     foresight: Foresight
+    exposing: Exposing
     home: Path
     token: str = field(repr=False)
     clock: Callable[[], datetime]

@@ -202,9 +202,9 @@ class Cloud:
         if self._checker is not None:
             sides = self._seen.get(subject, Sides(subject=subject))
             asked = [(place, alarm) for place, alarm in enumerate(alarms) if self._is_mine(alarm)]
-            queries = [(place, self._filled(alarm.metric_name, sides, alarm.of).name) for place, alarm in asked]
-            found = [(place, self._checker.refused(query, single=True)) for place, query in queries]
-            return [_unanswerable(why, f"alarms[{place}].metric") for place, why in found if why]
+            queries = [(place, alarm.name, self._filled(alarm.metric_name, sides, alarm.of).name) for place, alarm in asked]
+            found = [(place, name, self._checker.refused(query, single=True)) for place, name, query in queries]
+            return [_unanswerable(f"Alarm {name}: {why}", f"alarms[{place}].metric") for place, name, why in found if why]
         return self._unknown_alarms(alarms)
 
     def _unknown_alarms(self, alarms: Sequence[AlarmFile]) -> Sequence[Refused]:

@@ -105,7 +105,8 @@ class Counters:
                     continue
                 if why := self._checker.refused(_filled(_OF_ANY.sub('=~".+"', text), subject, "x"), single=False):
                     what, _, mend = why.partition("\n")
-                    found.append(Invalid(what, mend, f"compare.metrics[{place}]"))
+                    mend = mend or "Correct it; try it in Prometheus' own page first."
+                    found.append(Invalid(f"Comparison of {own.name}: {what}", mend, f"compare.metrics[{place}]"))
         return found
 
 

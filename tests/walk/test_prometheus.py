@@ -1,0 +1,96 @@
+"""Both ways through the real thing: a real Prometheus guards a rollout of a real Tidegate, and collects from it meanwhile."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.support import prometheus
+from tests.support.ports import free_port
+from tests.support.postgres import missing
+from tests.support.walk import CANARY, Tidegate, until
+
+pytestmark = pytest.mark.real
+
+JOBS = {"name": "jobs", "metric": 'prometheus:sum(jobs_waiting{version="{version}"})', "above": 10, "period": "2s"}
+
+
+@dataclass
+class Shop:
+    tidegate: Tidegate
+    page: prometheus.Page
+    url: str
+    port: int
+
+    def waiting(self, **jobs: int) -> None:
+        self.page.text = "".join(f'jobs_waiting{{version="{version}"}} {count}\n' for version, count in jobs.items())
+
+    def asked(self, query: str) -> list[dict[str, Any]]:
+        """What Prometheus answers."""
+        with urllib.request.urlopen(
+            f"{self.url}/api/v1/query?{urllib.parse.urlencode({'query': query})}", timeout=10
+        ) as answer:
+            found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
+            return found
+
+    def value(self, query: str) -> float | None:
+        found = self.asked(query)
+        return float(found[0]["value"][1]) if len(found) == 1 else None
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    port, directory = free_port(), tmp_path_factory.mktemp("prometheus")
+    targets = {"tidegate": f"127.0.0.1:{port}"}
+    with (
+        prometheus.page() as page,
+        prometheus.running(directory, {"shop": page.target, **targets}) as url,
+        Tidegate(TIDEGATE_PORT=str(port), TIDEGATE_PROMETHEUS=url) as tidegate,
+    ):
+        yield Shop(tidegate, page, url, port)
+
+
+def test_promql_rolls_back_while_prometheus_sees_the_rollout(shop: Shop) -> None:
+    shop.waiting(v1=1, v2=2)
+    shop.tidegate.serve("web")
+    until(lambda: shop.value('jobs_waiting{version="v2"}') == 2, 60, "it was collected")
+    rollout = shop.tidegate.deploy("web", "v2", plan=CANARY, alarms=[JOBS])
+    shop.tidegate.phase(rollout, "watching")
+    until(lambda: shop.value('tidegate_exposure_applied_ratio{subject="web"}') == 0.5, 60, "the exposure is collected")
+    until(lambda: shop.value('tidegate_guard_state{guard="jobs",state="ok"}') == 1, 60, "the alarm is ok")
+    assert shop.value('tidegate_rollout_phase{subject="web",phase="watching"}') == 1
+    info = shop.asked("tidegate_rollout_info")[0]["metric"]
+    assert (info["baseline"], info["candidate"], info["rollout"]) == ("v1", "v2", rollout)
+    shop.waiting(v1=1, v2=20)
+    ended = shop.tidegate.ended(rollout)
+    assert ended["phase"] == "rolled_back"
+    assert ended["reason"].startswith('jobs: prometheus:sum(jobs_waiting{version="{version}"})')
+    until(lambda: shop.value('tidegate_rollout_in_flight{subject="web"}') == 0, 60, "its end is collected")
+
+
+def test_a_query_that_is_none_is_refused_with_prometheus_own_words(shop: Shop) -> None:
+    file = shop.tidegate.file("other", alarms=[JOBS | {"metric": "prometheus:sum(jobs_waiting"}])
+    done = shop.tidegate.tidegate("deploy", "-f", shop.tidegate.write(file), "--version", "v1")
+    assert done.returncode == 2
+    assert "Alarm jobs: Prometheus does not take it: " in done.stdout + done.stderr
+    assert "unclosed left parenthesis" in done.stdout + done.stderr
+
+
+def test_what_is_collected_is_as_prometheus_wants_it(shop: Shop) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        missing("promtool is not installed (make setup-test)")
+        return
+    with urllib.request.urlopen(f"http://127.0.0.1:{shop.port}/metrics", timeout=10) as answer:
+        page = answer.read()
+    checked = subprocess.run([promtool, "check", "metrics"], input=page, capture_output=True, check=False)
+    assert (checked.returncode, checked.stdout + checked.stderr) == (0, b"")
+    assert b'tidegate_requests_total{side="stable",subject="web",version="v1"}' in page
