@@ -129,3 +129,11 @@ def test_rollouts_are_looked_at_before_anything_is_imported_for_the_api(tmp_path
 def _imported(lines: list[str], names: tuple[str, ...]) -> set[str]:
     modules = [line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")]
     return {name for name in names if any(module == name or module.startswith(f"{name}.") for module in modules)}
+
+
+def test_what_is_not_asked_for_is_not_imported() -> None:
+    """A controller that has to take something back does not wait for libraries of somebody else's wishes."""
+    heavy = ("opentelemetry", "apprise", "boto3", "httpx2")
+    code = f"import sys, tidegate.wiring; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -30,6 +30,8 @@ class Settings:
     prometheus: str = ""
     """The URL of a Prometheus server that alarms and comparisons may ask; "" for none."""
     prometheus_token_file: Path | None = None
+    traces: bool = False
+    """Whether the OTEL_* variables name somebody who collects traces."""
 
     @property
     def socket(self) -> Path:
@@ -44,7 +46,7 @@ class Settings:
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """TIDEGATE_HOME, TIDEGATE_DATABASE, TIDEGATE_PORT, TIDEGATE_TICK, TIDEGATE_CLOUDWATCH, TIDEGATE_PROMETHEUS and
-    TIDEGATE_PROMETHEUS_TOKEN_FILE. Raises Invalid with the mend."""
+    TIDEGATE_PROMETHEUS_TOKEN_FILE; of OpenTelemetry's only whether they ask for traces. Raises Invalid with the mend."""
     env = os.environ if environ is None else environ
     home = Path(env.get("TIDEGATE_HOME") or _default_home(env)).expanduser().absolute()
     if len(os.fsencode(home)) > LONGEST_SOCKET_PATH - len("/envoy/admin.sock"):
@@ -56,6 +58,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         tick=_tick(env.get("TIDEGATE_TICK") or "1s"),
         cloudwatch=_namespace(env.get("TIDEGATE_CLOUDWATCH") or ""),
         prometheus=_url(env.get("TIDEGATE_PROMETHEUS") or "", "TIDEGATE_PROMETHEUS"),
+        traces=_traces(env),
         prometheus_token_file=Path(token).absolute() if (token := env.get("TIDEGATE_PROMETHEUS_TOKEN_FILE")) else None,
     )
 
@@ -88,6 +91,14 @@ def _url(text: str, name: str) -> str:
     if not is_one:
         raise Invalid(f"{name} is no URL of a server.", "Give its address, as http://prometheus.example.org:9090.", name)
     return text
+
+
+def _traces(env: Mapping[str, str]) -> bool:
+    """As their specification says. Where, with which headers and how is read by the exporter itself."""
+    is_off = env.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    is_other = env.get("OTEL_TRACES_EXPORTER", "").strip() not in ("", "otlp")
+    named = env.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or env.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+    return bool(named) and not is_off and not is_other
 
 
 def _tick(text: str) -> timedelta:

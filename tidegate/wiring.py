@@ -204,6 +204,7 @@ class _Controller:
             **self._house.sources.runs,
             "alb": self._house.alb.run,
             "publishing": self._publish,
+            "tracing": self._trace,
         }
         threads = [threading.Thread(target=self._or_end, args=(do,), name=name, daemon=True) for name, do in besides.items()]
         for thread in threads:
@@ -254,6 +255,24 @@ class _Controller:
 
             levers, publisher = house.levers, house.cloudwatch
             Publishing(store=house.store, watcher=house.watcher, applied=levers.applied, publisher=publisher, clock=clock).run()
+
+    def _trace(self) -> None:
+        house = self._house
+        if not house.settings.traces:
+            return
+        from tidegate.engine.tracing import Tracing  # noqa: PLC0415 - see above
+
+        try:
+            from tidegate.drivers.otel import OtlpCollector  # noqa: PLC0415 - only who wants traces waits for OpenTelemetry
+
+            collector = OtlpCollector()
+        except ImportError as error:
+            mend = "Install it: pip install 'tidegate[otel]'."
+            structlog.get_logger().error("no_traces", problem=f"{error.name} is not installed.", mend=mend)
+        except Exception as error:  # whatever is wrong with the variables is no reason to release nothing
+            structlog.get_logger().error("no_traces", problem=str(error), mend="See the OTEL_* variables.")
+        else:
+            Tracing(house.store, FileJotter(house.settings.home / "traced"), collector).run()
 
     def _end(self) -> int:
         """Told to end by `tidegate down`, the tasks end too; told by anybody else, everything goes on without us."""

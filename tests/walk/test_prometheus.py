@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support import prometheus
+from tests.support.otlp import Collector, collecting
 from tests.support.ports import free_port
 from tests.support.postgres import missing
 from tests.support.walk import CANARY, Tidegate, until
@@ -29,6 +30,7 @@ class Shop:
     page: prometheus.Page
     url: str
     port: int
+    collector: Collector
 
     def waiting(self, **jobs: int) -> None:
         self.page.text = "".join(f'jobs_waiting{{version="{version}"}} {count}\n' for version, count in jobs.items())
@@ -53,9 +55,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     with (
         prometheus.page() as page,
         prometheus.running(directory, {"shop": page.target, **targets}) as url,
-        Tidegate(TIDEGATE_PORT=str(port), TIDEGATE_PROMETHEUS=url) as tidegate,
+        collecting() as collector,
+        Tidegate(TIDEGATE_PORT=str(port), TIDEGATE_PROMETHEUS=url, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url) as tidegate,
     ):
-        yield Shop(tidegate, page, url, port)
+        yield Shop(tidegate, page, url, port, collector)
 
 
 def test_promql_rolls_back_while_prometheus_sees_the_rollout(shop: Shop) -> None:
@@ -74,6 +77,10 @@ def test_promql_rolls_back_while_prometheus_sees_the_rollout(shop: Shop) -> None
     assert ended["phase"] == "rolled_back"
     assert ended["reason"].startswith('jobs: prometheus:sum(jobs_waiting{version="{version}"})')
     until(lambda: shop.value('tidegate_rollout_in_flight{subject="web"}') == 0, 60, "its end is collected")
+    traced = until(
+        lambda: [span for span in shop.collector.spans if span.name == "rollout of web v2"], 60, "its trace is there"
+    )
+    assert traced[0].status.message == ended["reason"]
 
 
 def test_a_query_that_is_none_is_refused_with_prometheus_own_words(shop: Shop) -> None:
