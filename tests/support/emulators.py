@@ -7,7 +7,6 @@ is Amazon's: what each of them does rightly, and what not, is in docs/aws.md.
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import time
 import urllib.error
@@ -16,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tests.support.ports import free_port
 from tests.support.postgres import missing
 
 PROGRAMS = Path(__file__).parent.parent.parent / ".venv-emulators" / "bin"
@@ -25,7 +25,7 @@ KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAU
 @contextmanager
 def moto(directory: Path) -> Iterator[str]:
     """Its URL."""
-    port = _free_port()
+    port = free_port()
     with _running([str(PROGRAMS / "moto_server"), "-H", "127.0.0.1", "-p", str(port)], {}, port, directory / "moto.log") as url:
         yield url
 
@@ -33,7 +33,7 @@ def moto(directory: Path) -> Iterator[str]:
 @contextmanager
 def ministack(directory: Path) -> Iterator[str]:
     """Its URL. Without a Docker engine its tasks are records: RUNNING, with no container."""
-    port = _free_port()
+    port = free_port()
     env = {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "DOCKER_HOST": "unix:///nowhere", "HOME": str(directory)}
     with _running([str(PROGRAMS / "ministack")], env, port, directory / "ministack.log") as url:
         yield url
@@ -66,9 +66,3 @@ def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
                 error.close()
         return
     raise AssertionError(f"{url} does not answer: {log.read_text(errors='replace')[-500:]}")
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
