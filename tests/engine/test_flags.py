@@ -215,6 +215,73 @@ def test_the_kill_switch_is_in_every_snapshot_at_the_next_tick_also_in_the_middl
     assert (dropped.phase, dropped.reason) == (Phase.ROLLED_BACK, "dropped for 1 (by ann)")
 
 
+def test_the_kill_switch_waits_for_no_agent_that_does_not_answer(flags: Flags) -> None:
+    """What went before it may not let go of the lever before that agent is heard or forgotten."""
+    flags.begin().deploy(ON)
+    flags.until(Phase.COMPLETED)
+    flags.agents[2].speaks = False
+    flags.run(6)
+    assert not flags.rollout.settled
+    flags.deploy(OFF, now=True)
+    flags.world.tick()
+    flags.run(1)
+    assert [set(got.values()) for got in flags.got] == [{False}] * 3
+    flags.agents[2].speaks = True
+    flags.until(Phase.COMPLETED, within=10)
+    flags.run(5)
+    assert [held.rollout.settled for held in flags.world.store.history(SUBJECT, 2)] == [True, True]
+
+
+def test_the_kill_switch_passes_all_that_go_back_before_it(flags: Flags) -> None:
+    flags.begin().deploy(ON)
+    flags.until(Phase.WATCHING)
+    flags.agents[2].speaks = False
+    flags.run(6)
+    both = set_flag(ON, "theme", "dark")
+    flags.deploy(both, plan=PlanFile.model_validate({"linear": {"step": "50%", "every": "5s"}, "on_conflict": "supersede"}))
+    flags.run(2)
+    assert [held.rollout.phase for held in flags.world.store.history(SUBJECT, 2)] == [Phase.PREPARING, Phase.ROLLING_BACK]
+    third = set_flag(OFF, "theme", "light")
+    flags.deploy(third, now=True)
+    flags.world.tick()
+    flags.run(1)
+    views = [agent.snapshot.staged() for agent in flags.agents if agent.snapshot]
+    assert [view.evaluate("theme", {"targetingKey": "ann"}).value for view in views] == ["light"] * 3
+    dropped = [held.rollout for held in flags.world.store.history(SUBJECT, 3)[1:]]
+    assert [(one.phase, one.settled) for one in dropped] == [(Phase.ROLLED_BACK, True)] * 2
+
+
+def test_the_kill_switch_is_given_once_though_the_loop_writes_at_the_same_moment(flags: Flags) -> None:
+    flags.begin().deploy(ON)
+    flags.until(Phase.SHIFTING)
+    store: Any = flags.world.store
+    begin, met = store.begin, 0
+
+    def meanwhile(*given: Any) -> Any:
+        nonlocal met
+        if not met:
+            flags.run(3)
+        met += 1
+        return begin(*given)
+
+    store.begin = meanwhile
+    flags.deploy(set_flag(ON, "theme", "dark"), now=True)
+    assert met == 2
+    assert [held.rollout.phase for held in store.history(SUBJECT, 2)] == [Phase.SHIFTING, Phase.ROLLED_BACK]
+
+
+def test_a_change_that_is_on_its_way_may_be_made_at_once(flags: Flags) -> None:
+    flags.begin().deploy(ON)
+    flags.until(Phase.WATCHING)
+    assert flags.deploy(ON, now=True).id == "shop-prod-3"
+    flags.world.tick()
+    flags.run(1)
+    assert [set(got.values()) for got in flags.got] == [{True}] * 3
+    again = flags.world.flag_orders.deploy("shop", "prod", ON, Manner("ann", now=True))
+    assert (again.new, again.sentence) == (False, "shop-prod-3 is already bringing 2, at 100%.")
+    flags.until(Phase.COMPLETED, within=10)
+
+
 def test_a_change_made_from_a_document_that_is_not_in_force_any_more_is_refused(flags: Flags) -> None:
     flags.begin()
     with pytest.raises(Conflict, match="has flag document 1 by now; this was made from 7"):

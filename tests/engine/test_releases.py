@@ -50,11 +50,13 @@ class Shop:
     def file(self, name: str, number: int = 0) -> Any:
         return service_file(service=name, listener={"port": 8080 + number})
 
-    def release(self, plan: PlanFile = PLAN, *, services: Sequence[str] | None = None, document: Any = ON) -> Released:
+    def release(
+        self, plan: PlanFile = PLAN, *, services: Sequence[str] | None = None, document: Any = ON, name: str = "checkout"
+    ) -> Released:
         names = self.services if services is None else services
         versions = [VersionPart(self.file(name, self.services.index(name)), "v2") for name in names]
         flags = [FlagsPart("prod", document)] if document else []
-        return self.world.releases.begin("checkout", versions, flags, plan=plan, by="ann")
+        return self.world.releases.begin(name, versions, flags, plan=plan, by="ann")
 
     def run(
         self, seconds: int = 1, *, flag_fails: Callable[[object], bool] = NOBODY, fails: Sequence[str] = (), look: bool = True
@@ -133,6 +135,15 @@ def test_all_parts_have_one_salt_one_plan_and_one_name(shop: Shop) -> None:
     assert done.release == "checkout-1"
     assert len({(one.salt, one.plan.said, one.release) for one in shop.rollouts()}) == 1
     assert shop.world.store.releases() == ["checkout-1"]
+
+
+def test_releases_of_a_name_are_counted_and_those_of_longer_names_are_others(shop: Shop) -> None:
+    ids = []
+    for name in ("checkout", "checkout-eu", "checkout", "checkout", "check"):
+        ids.append(shop.release(name=name).release)
+        shop.world.orders.abort("web", "ann")
+        shop.until(lambda: shop.phases() == {Phase.ROLLED_BACK})
+    assert ids == ["checkout-1", "checkout-eu-1", "checkout-2", "checkout-3", "check-1"]
     assert [held.rollout.subject for held in shop.world.store.parts("checkout-1")] == [SUBJECT, "web"]
 
 

@@ -104,7 +104,7 @@ def test_a_second_rollout_that_goes_forward_is_refused_and_leaves_nothing(store:
 def test_a_superseded_rollout_makes_way_in_the_same_transaction(store: SqlStore) -> None:
     old = begin(store)
     dropped = Change(old, abort(old.rollout, "ann"), old.harm)
-    store.begin([Start(rollout("web-2", "v2"), FILE, superseded=dropped)], NOW)
+    store.begin([Start(rollout("web-2", "v2"), FILE, superseded=[dropped])], NOW)
     assert [held.rollout.phase for held in store.history()] == [Phase.PREPARING, Phase.ROLLING_BACK]
 
 
@@ -113,7 +113,7 @@ def test_nothing_begins_when_the_superseded_one_was_written_meanwhile(store: Sql
     dropped = Change(old, abort(old.rollout, "ann"), old.harm)
     store.commit([Change(old, replace(old.rollout, paused=True), old.harm)], NOW)
     with pytest.raises(Stale):
-        store.begin([Start(rollout("web-2", "v2"), FILE, superseded=dropped)], NOW)
+        store.begin([Start(rollout("web-2", "v2"), FILE, superseded=[dropped])], NOW)
     assert len(store.history()) == 1
 
 

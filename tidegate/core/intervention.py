@@ -65,13 +65,14 @@ def supersede(rollout: Rollout, by: str, candidate: str) -> Rollout:
 
 
 def drop(rollout: Rollout, by: str, candidate: str, now: datetime) -> Rollout:
-    """Ends at once, for a lever that puts the next setting in the place of this one's in one piece: nothing is to be undone.
-    It stays open for the next look, so that the other parts of its release go back with it."""
+    """Lets go of its lever at once, for one that puts the next setting in the place of this one's in one piece: nothing is to
+    be undone. In flight it ends with that; it stays open for the next look, so that the other parts of its release go back
+    with it."""
     why = f"dropped for {candidate} (by {by})"
-    decided = Decision("dropped", why)
-    return replace(
-        rollout, phase=Phase.ROLLED_BACK, tidy=Tidy.KEEP, reason=rollout.reason or why, ended=now, waiting="", decision=decided
-    )
+    dropped = replace(rollout, tidy=Tidy.KEEP, freed=now, waiting="", decision=Decision("dropped", why))
+    if not rollout.in_flight:
+        return dropped
+    return replace(dropped, phase=Phase.ROLLED_BACK, reason=rollout.reason or why, ended=now)
 
 
 def _must_go_forward(rollout: Rollout, verb: str) -> None:

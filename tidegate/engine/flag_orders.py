@@ -5,13 +5,14 @@ what is different about them: documents with numbers, and the kill switch.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from tidegate.core.alarm_set import watched_flags
 from tidegate.core.environment import Environment
 from tidegate.core.errors import Conflict, Invalid, NotFound, Refused
+from tidegate.core.exposure import FULL
 from tidegate.core.flags.codec import decode, digest, encode
 from tidegate.core.flags.document import FlagDocument
 from tidegate.core.intervention import drop
@@ -20,7 +21,7 @@ from tidegate.core.rollout import Decision, Phase, Rollout
 from tidegate.core.service import check_plan
 from tidegate.engine.catalog import Catalog
 from tidegate.engine.orders import Deployed, Orders
-from tidegate.engine.teller import write_letters
+from tidegate.engine.teller import letters_of
 from tidegate.engine.watcher import Watcher
 from tidegate.ports import Change, DocumentRecord, EnvironmentRecord, Held, Start, Store, Told
 
@@ -100,7 +101,7 @@ class FlagOrders:
 
     def deploy(self, application: str, environment: str, document: FlagDocument, manner: Manner) -> Deployed:
         """Starts to release this content. The same content keeps its number."""
-        return self._orders.begin_one(self.drafted(application, environment, document, manner))
+        return self._orders.begin_one(lambda: self.drafted(application, environment, document, manner))
 
     def drafted(self, application: str, environment: str, document: FlagDocument, manner: Manner) -> Start | Deployed:
         """The start of that, when nothing speaks against it; or what there is to be said instead. Changes nothing."""
@@ -109,7 +110,7 @@ class FlagOrders:
                 f"The document is of {document.application}, the path names {application}.", "Name one.", "application"
             )
         file = self.file(application, environment)
-        held = self._orders.going(file.subject)  # before the record: what ends meanwhile has changed the record
+        held = self._orders.unsettled(file.subject)  # before the record: what ends meanwhile has changed the record
         record = self._store.environment(file.subject)
         self._check_base(file.subject, record, manner)
         number, new = self._numbered(document, manner)
@@ -117,12 +118,12 @@ class FlagOrders:
 
     def deploy_number(self, application: str, environment: str, number: int, manner: Manner) -> Deployed:
         """Starts to release a document that there is already: of another environment, or an older one."""
-        return self._orders.begin_one(self.drafted_number(application, environment, number, manner))
+        return self._orders.begin_one(lambda: self.drafted_number(application, environment, number, manner))
 
     def drafted_number(self, application: str, environment: str, number: int, manner: Manner) -> Start | Deployed:
         """As `drafted`."""
         file = self.file(application, environment)
-        held = self._orders.going(file.subject)
+        held = self._orders.unsettled(file.subject)
         record = self._store.environment(file.subject)
         self._check_base(file.subject, record, manner)
         return self._release(file, record, held, self.document(application, number).number, None, manner)
@@ -141,7 +142,7 @@ class FlagOrders:
         running = self._orders.going(subject)
         if running is not None:
             return self._orders.go_back(running, by, None if to is None else str(to), reason)
-        return self._orders.begin_one(self.drafted_back(subject, by, to=to, reason=reason))
+        return self._orders.begin_one(lambda: self.drafted_back(subject, by, to=to, reason=reason))
 
     def drafted_back(self, subject: str, by: str, *, to: int | None, reason: str) -> Start | Deployed:
         """The start of the way back to the document before, or to `to`."""
@@ -166,16 +167,23 @@ class FlagOrders:
         self,
         file: Environment,
         record: EnvironmentRecord | None,
-        held: Held | None,
+        held: Sequence[Held],
         number: int,
         new: DocumentRecord | None,
         manner: Manner,
     ) -> Start | Deployed:
         version = str(number)
-        is_back = manner.now and held is not None and record is not None and record.stable == version
-        if not is_back and (found := self._orders.already(file.subject, version, record)):
+        going = [one.rollout for one in held if one.rollout.in_flight]
+        is_back = manner.now and bool(going) and record is not None and record.stable == version
+        is_sooner = manner.now and any(one.wanted != FULL for one in going)
+        if not (is_back or is_sooner) and (found := self._orders.already(file.subject, version, record)):
             return found
         if manner.now:
+            if manner.plan is not None:
+                raise Refused("A change cannot be made at once and by a plan.", "Leave out one of both.")
+            if is_back:
+                after = self._orders.abort(file.subject, manner.by, manner.reason)
+                return Deployed(after, False, f"{after.id} goes back to {version}.")
             return self._at_once(file, record, held, version, new, manner)
         chosen = manner.plan or file.plan
         check_plan(chosen, file.compare)
@@ -207,28 +215,24 @@ class FlagOrders:
         self,
         file: Environment,
         record: EnvironmentRecord | None,
-        held: Held | None,
+        held: Sequence[Held],
         version: str,
         new: DocumentRecord | None,
         manner: Manner,
     ) -> Start | Deployed:
-        """The kill switch. Snapshots are put in each other's place in one piece, so that nothing has to be undone before."""
-        if manner.plan is not None:
-            raise Refused("A change cannot be made at once and by a plan.", "Leave out one of both.")
-        if record is not None and record.stable == version and held is not None:
-            after = self._orders.abort(file.subject, manner.by, manner.reason)
-            return Deployed(after, False, f"{after.id} goes back to {version}.")
+        """The kill switch. Snapshots are put in each other's place in one piece, so that nothing has to be undone before, and
+        no agent that does not answer is waited for."""
         plan = replace(PlanFile(all_at_once=True, bake=timedelta(0)).resolve(), said="at once", guarded=False)
         rollout = self._orders.draft(file, version, record, plan=plan, by=manner.by)
         if rollout.baseline:
             rollout = replace(rollout, phase=Phase.SHIFTING, decision=Decision("shift", f"at once (by {manner.by})"))
-        dropped = self._dropped(file, held, rollout, manner) if held is not None else None
+        dropped = [self._dropped(file, one, rollout, manner) for one in held]
         return self._orders.start_of(rollout, file, new, dropped, manner.reason)
 
     def _dropped(self, file: Environment, held: Held, by: Rollout, manner: Manner) -> Change:
         after = drop(held.rollout, manner.by, by.candidate, self._clock())
         told = [Told("dropped", file.subject, after.decision.why, after.id, manner.by)]
-        return Change(held, after, held.harm, told=told, letters=write_letters("rolled_back", after, held.harm, file.on))
+        return Change(held, after, held.harm, told=told, letters=letters_of(held.rollout, after, held.harm, file.on))
 
     def file(self, application: str, environment: str) -> Environment:
         """As it is configured, or as it is by default."""

@@ -4,10 +4,11 @@ or is written down whole. The loop does the rest.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from tidegate.core.environment import Environment, Released, is_environment
 from tidegate.core.errors import Conflict, NotFound, Refused, Stale, TidegateError
@@ -55,6 +56,10 @@ class Grained(Protocol):
 
 Intervention = Callable[[Sequence[Rollout]], Sequence[Rollout]]
 """What a person wants of a rollout and of the other parts of its release; the same number of them, in the same order."""
+Done = TypeVar("Done")
+ATTEMPTS = 20
+"""Against the loop, which may write the same rollout at the same moment."""
+MOST_OPEN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +172,7 @@ class Orders:
 
     def deploy(self, file: Service, version: str, by: str, *, plan: PlanFile | None = None, reason: str = "") -> Deployed:
         """Starts to replace the stable version by this one, along the file's plan or the one given here."""
-        return self.begin_one(self.drafted(file, version, by, plan=plan, reason=reason))
+        return self.begin_one(lambda: self.drafted(file, version, by, plan=plan, reason=reason))
 
     def drafted(self, file: Service, version: str, by: str, *, plan: PlanFile | None, reason: str) -> Start | Deployed:
         """The start of that, when nothing speaks against it; or what there is to be said instead. Changes nothing."""
@@ -220,7 +225,7 @@ class Orders:
         rollout: Rollout,
         file: Service | Environment,
         new: VersionRecord | DocumentRecord | None,
-        superseded: Change | None,
+        superseded: Sequence[Change],
         reason: str,
     ) -> Start:
         """The start of this rollout, with what is told of it."""
@@ -230,8 +235,12 @@ class Orders:
         letters = write_letters("started", rollout, Harm(), file.on)
         return Start(rollout, file, new, superseded, told, letters)
 
-    def begin_one(self, start: Start | Deployed) -> Deployed:
-        return start if isinstance(start, Deployed) else self.begin([start])[0]
+    def begin_one(self, draft: Callable[[], Start | Deployed]) -> Deployed:
+        def begun() -> Deployed:
+            start = draft()
+            return start if isinstance(start, Deployed) else self.begin([start])[0]
+
+        return despite_the_loop(begun)
 
     def begin(self, starts: Sequence[Start]) -> Sequence[Deployed]:
         """Writes them down, all or none; the loop does the rest."""
@@ -248,11 +257,11 @@ class Orders:
             return Deployed(None, False, f"{service} already runs {version}: there is nothing to do.")
         return None
 
-    def make_way(self, service: str, version: str, plan: PlanFile, by: str) -> Change | None:
-        """What becomes of the rollout that is in flight; None when there is none. Raises Conflict when it is in the way."""
+    def make_way(self, service: str, version: str, plan: PlanFile, by: str) -> Sequence[Change]:
+        """What becomes of the rollout that is in flight. Raises Conflict when it is in the way."""
         running = self.going(service)
         if running is None:
-            return None
+            return []
         rollout = running.rollout
         if rollout.phase is Phase.ROLLING_BACK and plan.on_conflict is OnConflict.REFUSE:
             raise Conflict(
@@ -266,7 +275,7 @@ class Orders:
             )
         dropped = supersede(rollout, by, version)
         told = [Told("roll_back", service, dropped.reason, rollout.id, by)] if dropped is not rollout else []
-        return Change(running, dropped, running.harm, told=told)
+        return [Change(running, dropped, running.harm, told=told)]
 
     def check_alarms(self, file: Released, record: Record, plan: Plan) -> None:
         if plan.if_firing is not IfFiring.REFUSE:
@@ -279,7 +288,7 @@ class Orders:
 
     def rollback(self, service: str, by: str, *, to: str | None = None, reason: str = "") -> Deployed:
         """Brings back the version before, or `to`: at once, and without guards, for a person decided it."""
-        return self.begin_one(self.drafted_back(service, by, to=to, reason=reason))
+        return self.begin_one(lambda: self.drafted_back(service, by, to=to, reason=reason))
 
     def drafted_back(self, service: str, by: str, *, to: str | None, reason: str) -> Start | Deployed:
         """The start of the way back. What is in flight is aborted here."""
@@ -301,7 +310,7 @@ class Orders:
             keep_baseline=record.file.plan.keep_baseline,
         )
         rollout = self.draft(record.file, version, record, plan=plan, by=by)
-        return self.start_of(rollout, record.file, None, None, reason)
+        return self.start_of(rollout, record.file, None, (), reason)
 
     def go_back(self, running: Held, by: str, to: str | None, reason: str) -> Deployed:
         rollout = running.rollout
@@ -349,7 +358,7 @@ class Orders:
         """Writes what a person wants of the latest rollout, and of all parts of its release. The loop may write at the same
         moment: read again, a few times."""
         self.record(service)
-        for _ in range(20):
+        for _ in range(ATTEMPTS):
             held = self._latest(service)
             parts = [held, *self._other_parts(held)]
             after = do([part.rollout for part in parts])
@@ -416,10 +425,20 @@ class Orders:
 
     def going(self, service: str) -> Held | None:
         """The newest rollout in flight."""
-        for held in self._store.history(service, 10, open_only=True):
-            if held.rollout.in_flight:
-                return self._unwritten.over(held)
-        return None
+        return next((held for held in self.unsettled(service) if held.rollout.in_flight), None)
+
+    def unsettled(self, subject: str) -> Sequence[Held]:
+        """Those that have the lever of this subject, or wait for it; the newest first."""
+        found = [self._unwritten.over(held) for held in self._store.history(subject, MOST_OPEN, open_only=True)]
+        return [held for held in found if not held.rollout.settled]
+
+
+def despite_the_loop(do: Callable[[], Done]) -> Done:
+    """Done again, with what is written by then, when the loop wrote first."""
+    for _ in range(ATTEMPTS - 1):
+        with contextlib.suppress(Stale):
+            return do()
+    return do()
 
 
 def _say_begun(rollout: Rollout) -> str:

@@ -15,7 +15,7 @@ from tidegate.core.release import as_part
 from tidegate.core.rollout import Phase
 from tidegate.core.service import Service
 from tidegate.engine.flag_orders import FlagOrders, Manner
-from tidegate.engine.orders import Deployed, Orders
+from tidegate.engine.orders import Deployed, Orders, despite_the_loop
 from tidegate.ports import Held, Start, Store
 
 
@@ -72,6 +72,11 @@ class Releases:
     ) -> Released:
         """Starts all parts, or none. Raises what a deploy of any of them would."""
         _must_be_of_different_applications(flags)
+        return despite_the_loop(lambda: self._begin(name, versions, flags, plan, by, reason))
+
+    def _begin(  # noqa: PLR0917 - what was asked for, as it was asked
+        self, name: str, versions: Sequence[VersionPart], flags: Sequence[FlagsPart], plan: PlanFile, by: str, reason: str
+    ) -> Released:
         drafted = [self._orders.drafted(one.file, one.version, by, plan=plan, reason=reason) for one in versions]
         drafted += [self._drafted_flags(one, plan, by, reason) for one in flags]
         starts = [one for one in drafted if isinstance(one, Start)]
@@ -115,10 +120,8 @@ class Releases:
         return [_say_outsiders(count, subject) for subject in sorted(subjects) if (count := self._outsiders(subject))]
 
     def _next_id(self, name: str) -> str:
-        number = 1
-        while self._store.parts(f"{name}-{number}"):
-            number += 1
-        return f"{name}-{number}"
+        taken = [release.removeprefix(f"{name}-") for release in self._store.releases(limit=None, name=name)]
+        return f"{name}-{max((int(number) for number in taken if number.isdecimal()), default=0) + 1}"
 
     # --- back ---------------------------------------------------------------------------------------------------------
 
@@ -128,11 +131,14 @@ class Releases:
         parts = [] if alone or to is not None or self._orders.going(subject) else self._brought_with(subject)
         if len(parts) < 2:
             return self._alone(subject, by, to, reason)
-        drafted = [self._drafted_back(part, by, reason) for part in parts]
-        begun = self._orders.begin([one for one in drafted if isinstance(one, Start)])
+        begun = despite_the_loop(lambda: self._begin_back(parts, by, reason))
         mine = next(one for one in begun if one.rollout and one.rollout.subject == subject)
         others = " and ".join(one.rollout.subject for one in begun if one.rollout and one is not mine)
         return Deployed(mine.rollout, True, f"{mine.sentence} With it goes back what was released with it: {others}.")
+
+    def _begin_back(self, parts: Sequence[Held], by: str, reason: str) -> Sequence[Deployed]:
+        drafted = [self._drafted_back(part, by, reason) for part in parts]
+        return self._orders.begin([one for one in drafted if isinstance(one, Start)])
 
     def _alone(self, subject: str, by: str, to: str | None, reason: str) -> Deployed:
         if not is_environment(subject):
