@@ -451,8 +451,8 @@ class Store(Protocol):
     def parts(self, release: str) -> Sequence[Held]:
         """The rollouts of a release, in the order of their ids; none when there is no such release."""
 
-    def releases(self, limit: int = 50) -> Sequence[str]:
-        """Releases, newest first."""
+    def releases(self, limit: int | None = 50, *, name: str = "") -> Sequence[str]:
+        """Releases, newest first; those whose ids begin with this name."""
 
     def claim(self, owner: str, now: datetime, lease: timedelta) -> Sequence[Held]:
         """All open rollouts that nobody else holds, oldest first; they are ours for two thirds of the lease at least. When

@@ -163,9 +163,10 @@ class SqlStore:
         with reading(self._engine) as connection:
             return [codec.read_held(row) for row in connection.execute(query).mappings()] if release else []
 
-    def releases(self, limit: int = 50) -> Sequence[str]:
+    def releases(self, limit: int | None = 50, *, name: str = "") -> Sequence[str]:
         newest = func.max(rollouts.c.created).desc()
         query = select(rollouts.c.release).where(rollouts.c.release != "").group_by(rollouts.c.release)
+        query = query.where(rollouts.c.release.startswith(f"{name}-", autoescape=True)) if name else query
         with reading(self._engine) as connection:
             return list(connection.execute(query.order_by(newest, rollouts.c.release.desc()).limit(limit)).scalars())
 
@@ -257,8 +258,7 @@ class SqlStore:
 
 def _begin(connection: Connection, start: Start, now: datetime) -> None:
     rollout = start.rollout
-    if start.superseded is not None:
-        dropped = _write(connection, [start.superseded], now)[0]
+    for dropped in _write(connection, start.superseded, now):
         if isinstance(dropped, Stale):
             raise dropped
     _write_file(connection, start.file, now)
