@@ -473,12 +473,16 @@ class Store(Protocol):
         """Events in order; with `last` the newest `limit` of them."""
 
     def letters(self, now: datetime, limit: int = 20) -> Sequence[Letter]:
-        """Letters that are due."""
+        """Letters that are due, of each rollout and target the oldest only: they arrive in order."""
 
-    def delivered(self, letter: int) -> None: ...
+    def delivered(self, letter: int, now: datetime) -> None:
+        """It arrived, and is remembered."""
 
     def undelivered(self, letter: int, problem: str, due: datetime) -> None:
         """To be tried again at `due`."""
+
+    def given_up(self, letter: int) -> None:
+        """It is not tried any more."""
 
 
 Letters = Sequence[tuple[On, Mapping[str, object]]]

@@ -237,9 +237,9 @@ class _Controller:
         self._doors.open()
 
     def _carry_letters(self) -> None:
-        from tidegate.drivers.notify import CommandNotifier, WebhookNotifier  # noqa: PLC0415 - see above
+        from tidegate.drivers.notifiers import notifiers  # noqa: PLC0415 - see above
 
-        self._posting.run(Postman(self._house.store, {"webhook": WebhookNotifier(), "command": CommandNotifier()}))
+        self._posting.run(Postman(self._house.store, notifiers()))
 
     def _scrape(self) -> None:
         from tidegate.drivers.scrape import ScrapedMetrics  # noqa: PLC0415 - see above

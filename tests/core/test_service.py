@@ -205,8 +205,8 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     # alarms and on
     (with_(alarms=[{"name": "a", "metric": "p99", "above": "1s"}] * 2), "two alarms are named 'a'", "Give"),
     (with_(alarms=[{"name": "comparison", "metric": "p99", "above": "1s"}]), "'comparison' is the name of a guard", "Give"),
-    (with_(on={}), "give one of webhook and command.", "Write a list of two to have both."),
-    (with_(on={"webhook": "https://a", "command": ["x"]}), "give one of webhook and command.", "Write a list of two"),
+    (with_(on={}), "give one of webhook, command and apprise.", "Write a list of two to have both."),
+    (with_(on={"webhook": "https://a", "command": ["x"]}), "give one of webhook, command and apprise.", "Write a list of two"),
     (with_(on={"webhook": "ftp://a"}), "'ftp://a' is not an address of a webhook.", "Begin it with https"),
     (with_(on={"command": []}), "'on[0].command': tuple should have at least 1 item", "Correct"),
     (with_(on={"webhook": "https://a", "events": []}), "'on[0].events': tuple should have at least 1 item", "Correct"),

@@ -196,7 +196,7 @@ def test_letters_come_again_when_due_until_delivered(store: SqlStore) -> None:
     store.undelivered(letter.id, "no answer", NOW + LEASE)
     assert store.letters(NOW) == []
     assert [one.tries for one in store.letters(NOW + LEASE)] == [1]
-    store.delivered(letter.id)
+    store.delivered(letter.id, NOW)
     assert store.letters(NOW + LEASE) == []
 
 
@@ -431,3 +431,40 @@ def test_a_removed_environment_is_forgotten_and_its_documents_and_history_stay(s
     store.configure(PROD, NOW, [])
     after = store.reserve_serials("shop/prod", 1)
     assert (after.first, after.origin != before.origin) == (1, True)
+
+
+def _letters(store: SqlStore, rollout: str, *events: str, to: str = "tell") -> None:
+    held = store.held("web-1") or begin(store)
+    letters = [(On(command=(to,)), {"event": event, "rollout": rollout}) for event in events]
+    store.commit([Change(held, held.rollout, held.harm, letters=letters)], NOW)
+
+
+def _due(store: SqlStore, now: datetime = NOW) -> list[tuple[str, object]]:
+    return [((letter.target.command or ("",))[0], letter.message["event"]) for letter in store.letters(now)]
+
+
+def test_letters_of_a_rollout_arrive_in_order_and_none_waits_for_another_target(store: SqlStore) -> None:
+    _letters(store, "web-1", "started", "completed")
+    _letters(store, "web-1", "started", to="other")
+    _letters(store, "api-1", "started")
+    assert _due(store) == [("tell", "started"), ("other", "started"), ("tell", "started")]
+    first = store.letters(NOW)[0]
+    store.undelivered(first.id, "no answer", NOW + LEASE)
+    assert ("tell", "completed") not in _due(store)
+    store.delivered(first.id, NOW)
+    assert ("tell", "completed") in _due(store)
+
+
+def test_a_letter_that_is_given_up_lets_the_next_one_go(store: SqlStore) -> None:
+    _letters(store, "web-1", "started", "completed")
+    store.given_up(store.letters(NOW)[0].id)
+    assert _due(store) == [("tell", "completed")]
+
+
+def test_what_arrived_is_remembered_for_a_month_and_not_sent_again(store: SqlStore) -> None:
+    _letters(store, "web-1", "started", "step", "completed")
+    store.delivered(store.letters(NOW)[0].id, NOW)
+    store.delivered(store.letters(NOW)[0].id, NOW + timedelta(days=31))
+    assert _due(store, NOW + timedelta(days=365)) == [("tell", "completed")]
+    with store._engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM outbox WHERE sent != ''").scalar() == 1

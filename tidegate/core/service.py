@@ -30,7 +30,19 @@ from tidegate.core.errors import Invalid, quote
 from tidegate.core.plan import PlanFile
 from tidegate.core.platform import Ecs, EcsTasks, Platform
 from tidegate.core.service_texts import RESERVED_HEADERS as RESERVED_HEADERS
-from tidegate.core.service_texts import Address, CookieName, HeaderName, Host, Prefix, Secret, Size, Target, UrlPath, Webhook
+from tidegate.core.service_texts import (
+    Address,
+    CookieName,
+    HeaderName,
+    Host,
+    Prefix,
+    Secret,
+    SecretPlace,
+    Size,
+    Target,
+    UrlPath,
+    Webhook,
+)
 from tidegate.core.service_texts import Name as Name
 from tidegate.core.service_texts import VersionName as VersionName
 
@@ -228,10 +240,12 @@ def fill(text: str, *, port: int, version: str, service: str, task: str) -> str:
 
 
 class On(Document):
-    """Who is told when a rollout starts, is rolled back, completes, or waits for a person."""
+    """Who is told when a rollout starts, is rolled back, completes, or waits for a person; and, when wanted, at each step and
+    when the guards hold it."""
 
     events: Annotated[
-        tuple[Literal["started", "rolled_back", "completed", "waiting"], ...], Field(min_length=1, max_length=100)
+        tuple[Literal["started", "step", "held", "rolled_back", "completed", "waiting"], ...],
+        Field(min_length=1, max_length=100),
     ] = (
         "started",
         "rolled_back",
@@ -239,14 +253,25 @@ class On(Document):
         "waiting",
     )
     webhook: Webhook | None = None
+    secret: SecretPlace | None = None
+    """Signs the webhook's messages, as Standard Webhooks do: env:NAME, or file:PATH."""
+    apprise: SecretPlace | None = None
+    """Slack, Teams, mail and a hundred others: where Apprise's URL is, for it holds secrets. env:NAME of the controller's
+    environment, or file:PATH, which is read at each message."""
     command: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """Gets the event as JSON on its standard input, and TIDEGATE_EVENT, TIDEGATE_ROLLOUT, TIDEGATE_SERVICE, TIDEGATE_REASON."""
 
     @model_validator(mode="after")
     def _one_of_them(self) -> On:
-        if (self.webhook is None) == (self.command is None):
-            raise ValueError("give one of webhook and command.\nWrite a list of two to have both.")
+        if sum(kind is not None for kind in (self.webhook, self.command, self.apprise)) != 1:
+            raise ValueError("give one of webhook, command and apprise.\nWrite a list of two to have both.")
+        if self.secret is not None and self.webhook is None:
+            raise ValueError("secret signs the messages of a webhook, and there is none.\nRemove secret.")
         return self
+
+    @property
+    def kind(self) -> str:
+        return "webhook" if self.webhook is not None else "apprise" if self.apprise is not None else "command"
 
 
 NOWHERE = Listener(port=1)

@@ -22,8 +22,19 @@ _PREFIX = r"^/[^?#\s]{0,500}$"
 _PATH = r"^/\S{0,500}$"
 _SECRET = r"^[\x21-\x7e]{8,200}$"
 _WEBHOOK = r"^https?://[^\s/]\S{0,2000}$"
+_SECRET_PLACE = r"^(env:[A-Za-z_][A-Za-z0-9_]{0,99}|file:/[^\x00-\x1f]{1,1000})$"
 _SIZE = r"^[0-9]{1,9}(KB|MB|GB)$"
 _HOST = r"^(\*|(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*)$"
+
+
+def _secret_place(text: str) -> str:
+    """Not quoted when it is wrong: it may be the secret itself."""
+    if not re.fullmatch(_SECRET_PLACE.strip("^$"), text):
+        raise ValueError(
+            "this does not say where the secret is.\n"
+            "Write env:NAME or file:/PATH: a secret itself would be shown to everybody who reads this file."
+        )
+    return text
 
 
 def _like(pattern: str, what: str, mend: str) -> Callable[[str], str]:
@@ -112,6 +123,11 @@ Webhook = Annotated[
     str,
     AfterValidator(_like(_WEBHOOK, "an address of a webhook", "Begin it with https:// or http://.")),
     Field(json_schema_extra={"pattern": _WEBHOOK}),
+]
+SecretPlace = Annotated[
+    str,
+    AfterValidator(_secret_place),
+    Field(json_schema_extra={"pattern": _SECRET_PLACE}),
 ]
 Size = Annotated[
     str,

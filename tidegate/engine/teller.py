@@ -76,6 +76,10 @@ def letters_of(before: Rollout, after: Rollout, harm: Harm, on: Sequence[On]) ->
 
 
 def _kind(before: Rollout, after: Rollout) -> str:
+    return _ending(before, after) or _going_on(before, after)
+
+
+def _ending(before: Rollout, after: Rollout) -> str:
     if after.phase is not before.phase and after.phase is Phase.ROLLED_BACK:
         return "rolled_back"
     if after.phase is not before.phase and after.phase is Phase.COMPLETED:
@@ -83,12 +87,22 @@ def _kind(before: Rollout, after: Rollout) -> str:
     return "waiting" if after.waiting and after.waiting != before.waiting else ""
 
 
+def _going_on(before: Rollout, after: Rollout) -> str:
+    if before.phase is Phase.SHIFTING and after.phase is Phase.WATCHING:
+        return "step"
+    is_held = after.decision.kind == "hold" and not (after.paused or after.waiting or after.ready)
+    return "held" if is_held and before.decision.kind != "hold" else ""
+
+
 def write_letters(kind: str, rollout: Rollout, harm: Harm, on: Sequence[On]) -> Letters:
     message = {
+        # The same for each attempt: whoever gets it twice knows it.
+        "id": f"{rollout.id}-{kind}-{rollout.step + 1}-{int(rollout.ticked.timestamp() * 1000)}",
         "event": kind,
         "sentence": say(kind, rollout, harm),
         "service": rollout.subject,
         "rollout": rollout.id,
+        "release": rollout.release,
         "baseline": rollout.baseline,
         "candidate": rollout.candidate,
         "by": rollout.by,
@@ -109,6 +123,10 @@ def say(kind: str, rollout: Rollout, harm: Harm) -> str:
             return f"{name} was rolled back: {rollout.reason}. {say_harm(harm)}"
         case "completed":
             return f"{name} serves everybody. {say_harm(harm)}"
+        case "step":
+            return f"{name} is at {rollout.wanted} (step {rollout.step + 1} of {len(rollout.plan.steps)}). {say_harm(harm)}"
+        case "held":
+            return f"{name} is held at {rollout.wanted}: {rollout.decision.why}. {say_harm(harm)}"
         case _:
             return f"{name} waits at {rollout.wanted} for a person: {rollout.waiting}."
 
@@ -153,13 +171,13 @@ class Postman:
         return arrived
 
     def _try(self, letter: Letter, now: datetime) -> bool:
-        notifier = self._notify["webhook" if letter.target.webhook else "command"]
+        notifier = self._notify[letter.target.kind]
         try:
             notifier.tell(letter.target, letter.message)
         except TidegateError as error:
             self._again(letter, error, now)
             return False
-        self._store.delivered(letter.id)
+        self._store.delivered(letter.id, now)
         return True
 
     def _again(self, letter: Letter, error: TidegateError, now: datetime) -> None:
@@ -167,6 +185,6 @@ class Postman:
         self._log.warning("letter_undelivered", event=letter.message.get("event"), problem=error.what, tries=letter.tries + 1)
         if letter.tries + 1 >= MOST_TRIES:
             self._log.error("letter_given_up", event=letter.message.get("event"), problem=error.what)
-            self._store.delivered(letter.id)
+            self._store.given_up(letter.id)
         else:
             self._store.undelivered(letter.id, error.what, now + wait)

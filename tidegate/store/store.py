@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,17 +21,16 @@ from tidegate.ports import (
     Event,
     Held,
     Letter,
-    Letters,
     Serials,
     ServiceRecord,
     Start,
     Told,
     VersionRecord,
 )
-from tidegate.store import codec
+from tidegate.store import codec, letters
 from tidegate.store import environments as flags
 from tidegate.store.database import open_database, reading, writing
-from tidegate.store.tables import events, memories, outbox, rollouts, services, versions
+from tidegate.store.tables import events, memories, rollouts, services, versions
 
 ACTIVE = frozenset({Phase.PREPARING, Phase.SHIFTING, Phase.WATCHING})
 
@@ -242,18 +240,20 @@ class SqlStore:
         return found[::-1] if last else found
 
     def letters(self, now: datetime, limit: int = 20) -> Sequence[Letter]:
-        query = select(outbox).where(outbox.c.due <= codec.write_time(now)).order_by(outbox.c.id).limit(limit)
         with reading(self._engine) as connection:
-            return [codec.read_letter(row) for row in connection.execute(query).mappings()]
+            return letters.due(connection, now, limit)
 
-    def delivered(self, letter: int) -> None:
+    def delivered(self, letter: int, now: datetime) -> None:
         with writing(self._engine) as connection:
-            connection.execute(delete(outbox).where(outbox.c.id == letter))
+            letters.note_delivered(connection, letter, now)
 
     def undelivered(self, letter: int, problem: str, due: datetime) -> None:
-        values = {"problem": problem, "due": codec.write_time(due), "tries": outbox.c.tries + 1}
         with writing(self._engine) as connection:
-            connection.execute(update(outbox).where(outbox.c.id == letter).values(values))
+            letters.note_undelivered(connection, letter, problem, due)
+
+    def given_up(self, letter: int) -> None:
+        with writing(self._engine) as connection:
+            letters.give_up(connection, letter)
 
 
 def _begin(connection: Connection, start: Start, now: datetime) -> None:
@@ -272,7 +272,7 @@ def _begin(connection: Connection, start: Start, now: datetime) -> None:
         ) from error
     _note_begun(connection, rollout)
     _tell(connection, start.told, now)
-    _post(connection, start.letters, now)
+    letters.post(connection, start.letters, now)
 
 
 def _write_service(connection: Connection, file: Service, now: datetime) -> None:
@@ -361,7 +361,7 @@ def _write_rest(connection: Connection, change: Change, now: datetime) -> None:
     if change.stable is not None:
         _note_stable(connection, change.rollout.subject, change.stable)
     _tell(connection, change.told, now)
-    _post(connection, change.letters, now)
+    letters.post(connection, change.letters, now)
 
 
 def _note_stable(connection: Connection, subject: str, stable: str) -> None:
@@ -397,9 +397,3 @@ def _write_version(connection: Connection, version: VersionRecord | DocumentReco
 def _tell(connection: Connection, told: Sequence[Told], now: datetime) -> None:
     if told:
         connection.execute(insert(events), [codec.write_told(one, now) for one in told])
-
-
-def _post(connection: Connection, letters: Letters, now: datetime) -> None:
-    for target, message in letters:
-        letter = {"target": codec.write_document(target), "message": json.dumps(message, default=str)}
-        connection.execute(insert(outbox).values(tries=0, due=codec.write_time(now), problem="", **letter))

@@ -119,5 +119,8 @@ outbox = Table(
     Column("tries", Integer, nullable=False, default=0),
     Column("due", String(32), nullable=False),
     Column("problem", Text, nullable=False, default=""),
+    Column("rollout", String(100), nullable=False, default=""),  # its letters arrive in order
+    Column("sent", String(32), nullable=False, default=""),  # when it arrived; "" before
 )
 Index("ix_outbox_due", outbox.c.due)
+Index("ix_outbox_sent", outbox.c.sent)
