@@ -468,9 +468,19 @@ class Store(Protocol):
         """Rollouts, newest first."""
 
     def events(
-        self, *, after: int = 0, rollout: str | None = None, subject: str | None = None, limit: int = 1000, last: bool = False
+        self,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        rollout: str | None = None,
+        subject: str | None = None,
+        by: str | None = None,
+        people: bool = False,
+        limit: int = 1000,
+        last: bool = False,
     ) -> Sequence[Event]:
-        """Events in order; with `last` the newest `limit` of them."""
+        """Events in order; with `last` the newest `limit` of them. `by`: what this person did, from wherever: as `ann`, and as
+        `ann (dashboard)`; `people`: what any person did."""
 
     def letters(self, now: datetime, limit: int = 20) -> Sequence[Letter]:
         """Letters that are due, of each rollout and target the oldest only: they arrive in order."""

@@ -30,6 +30,11 @@ PAGES = (
     f"{FLAGS}/who",
     f"{FLAGS}/change?do=flag&name=new-checkout",
     f"{FLAGS}/change?do=off&name=dark-mode",
+    "/releases",
+    "/releases/checkout-1",
+    "/agents",
+    "/forecast?of=web&traffic=30/s",
+    "/audit",
     "/nowhere",
 )
 KEY = {"key": write_key(TOKEN, "ann"), "user": "ann", "until": "2999-01-01T00:00:00Z"}

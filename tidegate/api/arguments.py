@@ -31,4 +31,7 @@ OfRollout = Annotated[str | None, Query(pattern=ID, description="Only of this ro
 OfVersion = Annotated[str | None, Query(pattern=VERSION, description="Only of this version.")]
 OfTask = Annotated[str | None, Query(pattern=ID, description="Only of this task.")]
 After = Annotated[int, Query(ge=0, le=LARGEST_ID, description="Events with a larger id.")]
+Before = Annotated[int, Query(ge=1, le=LARGEST_ID, description="Events with a smaller id.")]
+OfPerson = Annotated[str | None, Query(min_length=1, max_length=200, description="Only what this person did, as ann.")]
+OfPeople = Annotated[bool, Query(description="Only what people did.")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most so many.")]

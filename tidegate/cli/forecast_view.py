@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from tidegate.cli.answers import Forecast, HarmAhead, StepAhead
-from tidegate.cli.figures import NONE, share, span
+from tidegate.cli.figures import NONE, span
 from tidegate.cli.preview import say_ahead
 from tidegate.cli.screen import Glyphs
 from tidegate.cli.service_views import plain_table
-from tidegate.core.rate import say_rate
+from tidegate.core.forecast_words import say_chance, say_failing, say_requests, say_sight, say_traffic
 
 MOST_SHOWN = 12
-SURELY = 0.999
 
 
 def outlook(ahead: Forecast, glyphs: Glyphs) -> Group:
-    parts: list[RenderableType] = [Text.assemble((ahead.service, "bold"), f"  {ahead.plan}  ", (_traffic(ahead), "dim"))]
+    parts: list[RenderableType] = [
+        Text.assemble((ahead.service, "bold"), f"  {ahead.plan}  ", (say_traffic(ahead.traffic), "dim"))
+    ]
     if ahead.first:
         parts.append(Text(_of_the_first(ahead), "dim"))
     parts += [Text(), _steps(ahead, glyphs), Text(), _harms(ahead), Text(), _takes(ahead)]
@@ -39,18 +38,6 @@ def _is_of_flags(ahead: Forecast) -> bool:
     return "/" in ahead.service
 
 
-_FROM = {"now": " now", "day": " on average of the last day"}
-_ERRORS_FROM = {"given": "", "now": " now", "day": " in the last day", "usual": ", which is a guess"}
-
-
-def _traffic(ahead: Forecast) -> str:
-    traffic = ahead.traffic
-    requests = f"{say_rate(traffic.per_second)} requests a second{_FROM.get(traffic.per_second_from, '')}"
-    bursts = f", in bursts of about {traffic.clusters:.0f}" if traffic.clusters >= 2 else ""
-    failing = f"{_fault(traffic.error_rate)} fail{_ERRORS_FROM.get(traffic.error_rate_from, '')}{bursts}"
-    return f"at {requests}, of which {failing}"
-
-
 # --- What each step sees ----------------------------------------------------------------------------------------------
 
 
@@ -66,35 +53,8 @@ def _steps(ahead: Forecast, glyphs: Glyphs) -> Table:
 
 def _sight(step: StepAhead, *, compared: bool) -> tuple[str, RenderableType]:
     """The smallest fault that it finds, and what that means."""
-    gate = Text(f"then waits for a person: {step.gate}" if step.gate else "", "yellow")
-    if step.exposure == "100%":
-        return NONE, gate or Text("nobody is left to compare with" if compared else "", "dim")
-    if not compared or not step.hold or step.exposure == "0%":
-        return NONE, gate
-    found = NONE if step.finds is None else f"{_fault(step.finds)} failing"
-    too_short = not step.proven and (step.needs is None or step.needs > step.held)
-    return found, gate or (Text(_too_short(step), "yellow") if too_short else Text(_held(step), "dim"))
-
-
-def _held(step: StepAhead) -> str:
-    """Why it is not held for as long as the plan says."""
-    if step.proven:
-        return f"of {span(step.hold)}: proven by then"
-    return f"more than {span(step.hold)}, to see enough" if step.held > step.hold else ""
-
-
-def _too_short(step: StepAhead) -> str:
-    return f"needs {_roughly(step.needs)} to find 5%" if step.needs is not None else "never finds 5%"
-
-
-def _roughly(needs: timedelta) -> str:
-    """Hours without their seconds."""
-    grain = timedelta(minutes=1) if needs >= timedelta(hours=1) else timedelta(seconds=1)
-    return span(-(-needs // grain) * grain)
-
-
-def _fault(fault: float) -> str:
-    return f"{fault:.0%}" if fault >= 0.0995 else share(fault).replace(".0%", "%")
+    found, said, is_warning = say_sight(step, compared=compared)
+    return found, Text(said, "yellow" if is_warning else "dim")
 
 
 def _shown(steps: tuple[StepAhead, ...]) -> list[StepAhead | None]:
@@ -109,30 +69,16 @@ def _harms(ahead: Forecast) -> Table:
     thing = "change" if _is_of_flags(ahead) else "version"
     table = plain_table(f"a {thing} that fails", ">is found", ">after", ">fails about", ">95% below")
     for harm in ahead.harms:
-        table.add_row(_failing(harm.fault), *_ending(harm))
+        table.add_row(say_failing(harm.fault), *_ending(harm))
     return table
 
 
-def _failing(fault: float) -> str:
-    return "everything" if fault == 1 else f"{_fault(fault)} of its requests"
-
-
 def _ending(harm: HarmAhead) -> tuple[RenderableType, ...]:
-    mean, p95 = (_count(value) for value in (harm.mean, harm.p95))
+    mean, p95 = (say_requests(value) for value in (harm.mean, harm.p95))
     if harm.harmless:
         return Text("within the margin", "dim"), NONE, mean, p95
     style = "" if harm.found >= 0.9 else "yellow"
-    return Text(_chance(harm.found), style), span(harm.after), Text(mean, style), Text(p95, style)
-
-
-def _chance(found: float) -> str:
-    if found < 1 - SURELY:
-        return "by alarms only"
-    return "always" if found >= SURELY else f"{found:.0%}"
-
-
-def _count(requests: float) -> str:
-    return f"{requests:,.0f}" if requests >= 10 or requests == 0 else f"{requests:.1f}"
+    return Text(say_chance(harm.found), style), span(harm.after), Text(mean, style), Text(p95, style)
 
 
 # --- The rest ---------------------------------------------------------------------------------------------------------

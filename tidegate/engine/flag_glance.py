@@ -24,6 +24,9 @@ class FlagGlance:
     def environments(self) -> Sequence[EnvironmentView]:
         return [self._view(record) for record in self._store.environments()]
 
+    def names(self) -> Sequence[str]:
+        return [record.file.subject for record in self._store.environments()]
+
     def environment(self, subject: str) -> EnvironmentView:
         """Raises NotFound, with the names that are known."""
         record = self._store.environment(subject)

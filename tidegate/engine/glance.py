@@ -38,6 +38,9 @@ class Glance:
     def services(self) -> Sequence[ServiceView]:
         return [self._service(record) for record in self._store.services()]
 
+    def names(self) -> Sequence[str]:
+        return [record.file.service for record in self._store.services()]
+
     def service(self, name: str) -> ServiceView:
         """Raises NotFound, with the names that are known."""
         return self._service(self._record(name))
@@ -135,6 +138,17 @@ class Glance:
         return self.rollout(rollout), self._store.events(rollout=rollout)
 
     def events(
-        self, *, after: int = 0, service: str | None = None, rollout: str | None = None, limit: int = 200, last: bool = False
+        self,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        service: str | None = None,
+        rollout: str | None = None,
+        by: str | None = None,
+        people: bool = False,
+        limit: int = 200,
+        last: bool = False,
     ) -> Sequence[Event]:
-        return self._store.events(after=after, subject=service, rollout=rollout, limit=limit, last=last)
+        return self._store.events(
+            after=after, before=before, subject=service, rollout=rollout, by=by, people=people, limit=limit, last=last
+        )

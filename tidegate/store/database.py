@@ -17,7 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from tidegate.core.errors import Conflict, Refused, TidegateError, Unreachable
 
-HEAD = "0005"
+HEAD = "0006"
 """The schema that this version speaks: the newest file in migrations/versions/."""
 
 BUSY_SECONDS = 5

@@ -30,7 +30,7 @@ from tidegate.ports import (
 from tidegate.store import codec, letters
 from tidegate.store import environments as flags
 from tidegate.store.database import open_database, reading, writing
-from tidegate.store.tables import events, memories, rollouts, services, versions
+from tidegate.store.tables import OF_PEOPLE, TIDEGATE, events, memories, rollouts, services, versions
 
 ACTIVE = frozenset({Phase.PREPARING, Phase.SHIFTING, Phase.WATCHING})
 
@@ -227,9 +227,24 @@ class SqlStore:
     # --- Events and letters -------------------------------------------------------------------------------------------
 
     def events(
-        self, *, after: int = 0, rollout: str | None = None, subject: str | None = None, limit: int = 1000, last: bool = False
+        self,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        rollout: str | None = None,
+        subject: str | None = None,
+        by: str | None = None,
+        people: bool = False,
+        limit: int = 1000,
+        last: bool = False,
     ) -> Sequence[Event]:
         query = select(events).where(events.c.id > after).limit(limit)
+        if before is not None:
+            query = query.where(events.c.id < before)
+        if by is not None:
+            query = query.where((events.c.actor == by) | events.c.actor.startswith(f"{by} (", autoescape=True))
+        if people or by not in (None, TIDEGATE):
+            query = query.where(OF_PEOPLE)
         if rollout is not None:
             query = query.where(events.c.rollout == rollout)
         if subject is not None:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from tidegate.api.dashboard import flag_change, flag_sheets, flags, home, rollout, service
+from tidegate.api.dashboard import agents, audit, flag_change, flag_sheets, flags, forecast, home, release, rollout, service
 from tidegate.api.dashboard.errors import ShowsProblems
 from tidegate.api.dashboard.paper import page
 from tidegate.api.peer import admitted
@@ -23,6 +23,10 @@ PAGES = (
     flag_sheets.sheets,
     flag_change.router,
     flag_change.sheets,
+    release.router,
+    agents.router,
+    forecast.router,
+    audit.router,
 )
 
 login_router = APIRouter(route_class=ShowsProblems, include_in_schema=False)

@@ -80,6 +80,7 @@ def _templates() -> Environment:
         "clock": _clock,
         "day": _day,
         "moment": _moment,
+        "stamp": _stamp,
         "iso": datetime.isoformat,
     }
     made.globals |= {"words": words, "version": __version__, "dash": figures.NONE}
@@ -102,6 +103,10 @@ def _age(lasted: timedelta) -> str:
 
 def _day(at: datetime) -> str:
     return at.astimezone().strftime("%b %d, %H:%M")
+
+
+def _stamp(at: datetime) -> str:
+    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _moment(at: datetime) -> str:

@@ -16,7 +16,7 @@ from tidegate.core.exposure import NONE
 from tidegate.core.figures import count, span
 from tidegate.core.harm import Harm
 from tidegate.core.verdict import Cause, GuardSeen, Judgement
-from tidegate.engine.view import EnvironmentView, RolloutView, ServiceView, StepView
+from tidegate.engine.view import EnvironmentView, ReleaseView, RolloutView, ServiceView, StepView
 from tidegate.ports import TaskState
 
 MOST_STEPS = 12
@@ -135,6 +135,22 @@ def in_force(view: EnvironmentView) -> Headline:
     return Headline("good", "in force", title)
 
 
+_WORST = ("bad", "wait", "good", "plain", "done")
+
+
+def together(release: ReleaseView) -> Headline:
+    """Of a release: as its worst part is."""
+    heads = [headline(one) for one in release.rollouts]
+    worst = min(heads, key=lambda head: _WORST.index(head.tone))
+    if len(release.rollouts) == 1:
+        return worst
+    if not release.in_flight:
+        went = all(one.phase == "completed" for one in release.rollouts)
+        title = "Everything serves everybody" if went else "It was rolled back, all of it"
+        return Headline(worst.tone, worst.word, title, _sentence(release.rollouts[0].reason))
+    return Headline(worst.tone, worst.word, worst.title, worst.why, worst.ahead)
+
+
 TASKS = {
     TaskState.HEALTHY: "good",
     TaskState.STARTING: "plain",
@@ -202,6 +218,10 @@ def buttons(view: RolloutView, *, latest: bool) -> tuple[Button, ...]:
         pausing = RESUME if view.paused else PAUSE
         return (pausing, ABORT) if view.phase == "preparing" else (pausing, PROMOTE, FULL, ABORT)
     return (ROLLBACK,) if latest and view.phase == "completed" and view.baseline else ()
+
+
+def page_of(subject: str) -> str:
+    return f"/flags/{subject}" if "/" in subject else f"/services/{subject}"
 
 
 def path_of(subject: str) -> str:
