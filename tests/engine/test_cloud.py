@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from tests.support.house import World
+from tidegate.core.alarm import AlarmFile
 from tidegate.core.alarm_state import AlarmState
 from tidegate.core.errors import Conflict, Invalid, Unreachable
 from tidegate.core.rollout import Phase
 from tidegate.drivers.memory_cloud import MemoryCloud
-from tidegate.engine.cloud import EVERY, Cloud
+from tidegate.engine.cloud import EVERY, Cloud, Sides
 from tidegate.engine.publishing import Publishing
 
 PLAN = {"linear": {"step": "50%", "every": "2m"}, "bake": "10s", "patience": "1m"}
@@ -143,6 +144,18 @@ def test_a_metric_of_cloudwatch_is_looked_at_for_the_side_of_the_alarm(world: Cl
     world.there.put('cloudwatch:Shop/Errors{Version="v2"}', world.now, 6)
     world.run(20)
     assert world.rollout().reason.startswith("errors: sum of cloudwatch:Shop/Errors")
+
+
+def test_a_side_without_a_version_leaves_everybody_elses_alarms_seen(world: Clouded) -> None:
+    cloud, first = world.cloud, Sides(candidate="v1", subject="new")
+    assert cloud is not None
+    alarms = [AlarmFile.model_validate(alarm) for alarm in (FIVE, ERRORS | {"of": "baseline"})]
+    cloud.want(alarms, first, world.now)
+    cloud.end(world.now)
+    cloud.ask()
+    told = cloud.want(alarms, first, world.now)
+    assert told is not None
+    assert told.state("shop-5xx") is AlarmState.OK
 
 
 def test_a_restarted_controller_goes_on_with_what_was_told(world: Clouded) -> None:

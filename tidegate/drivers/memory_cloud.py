@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from tidegate.core.alarm_state import AlarmState
-from tidegate.core.errors import Unreachable
+from tidegate.core.errors import Refused, Unreachable
 from tidegate.core.period import begin_of, period_at
 from tidegate.ports import Figure, Query
 
@@ -35,6 +35,8 @@ class MemoryCloud:
 
     def figures(self, queries: Sequence[Query], begin: datetime, end: datetime) -> Mapping[Query, Mapping[datetime, float]]:
         self._must_answer()
+        if empty := [str(query.metric) for query in queries if not all(one.value for one in query.metric.matchers)]:
+            raise Refused(f"{empty[0]} has an empty dimension.", "Give it a value.")
         return {query: self._of(query, begin, end) for query in queries}
 
     def publish(self, figures: Sequence[Figure], at: datetime) -> None:  # noqa: ARG002 - the twin keeps no times

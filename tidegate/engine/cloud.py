@@ -164,6 +164,8 @@ class Cloud:
                 self._names.add(alarm.cloudwatch)
             if alarm.metric is not None:
                 filled = self._filled(alarm.metric_name, sides, alarm.of)
+                if not all(one.value for one in filled.matchers):
+                    continue  # of a side that has no version: it would be refused, and all other questions with it
                 query = Query(filled, alarm.statistic or "average", alarm.period)
                 self._next[query] = max(self._next.get(query, 0), alarm.evaluation_range)
         return ToldTo(sides, self._answer, self._is_silent(now), self._filled) if mine else None

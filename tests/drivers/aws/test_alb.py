@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from datetime import timedelta
@@ -10,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.aws_world import AwsWorld, Crash, Fused, How, make_place
-from tidegate.core.errors import Conflict, Invalid, NotFound, Refused
+from tests.support.aws_stories import completed, first
+from tests.support.aws_world import AwsWorld, make_place
+from tidegate.core.errors import Invalid, NotFound, Refused
 from tidegate.core.rollout import Phase
 from tidegate.core.service import Service
 
@@ -29,16 +29,6 @@ def aws(moto_url: str, ministack_url: str, keys: None, monkeypatch: pytest.Monke
 @pytest.fixture
 def world(aws: str, tmp_path: Path) -> AwsWorld:
     return AwsWorld(tmp_path, make_place(aws))
-
-
-def completed(world: AwsWorld) -> bool:
-    return world.rollout().phase is Phase.COMPLETED
-
-
-def first(world: AwsWorld) -> None:
-    world.release("v1")
-    world.seconds_until(lambda: completed(world))
-    world.tidy()
 
 
 def test_a_version_takes_over_step_by_step_and_the_old_one_ends(world: AwsWorld) -> None:
@@ -181,87 +171,3 @@ def test_the_pilot_flies_beside_the_loop(world: AwsWorld) -> None:
         world.alb.stop()
         thread.join(30)
     assert not thread.is_alive()
-
-
-# --- a crash, a lost answer or throttling at any call -----------------------------------------------------------------
-
-
-def good(world: AwsWorld) -> None:
-    _survive(world, "v2")
-    world.seconds_until(lambda: completed(world))
-    world.tidy()
-
-
-def bad(world: AwsWorld) -> None:
-    _survive(world, "v2", plan={"linear": {"step": "50%", "every": "60s"}})
-    world.seconds_until(lambda: world.rollout().phase is Phase.WATCHING)
-    world.orders.abort("web", "ann", "it is bad")
-    world.seconds_until(lambda: world.rollout().phase is Phase.ROLLED_BACK)
-    world.tidy()
-
-
-def _survive(world: AwsWorld, version: str, **changes: object) -> None:
-    """The order of a person, who gives it again."""
-    for _ in range(3):
-        with contextlib.suppress(Crash, Conflict):
-            world.release(version, **changes)
-            return
-        world.start_controller()
-
-
-STORIES = {"good": good, "bad": bad}
-
-
-ENDS = {
-    "good": ({"shop/web:v2": 100}, [("shop/web:v1", 0), ("shop/web:v2", 2)], [("v2", "completed"), ("v1", "completed")]),
-    "bad": ({"shop/web:v1": 100}, [("shop/web:v1", 2), ("shop/web:v2", 0)], [("v2", "rolled_back"), ("v1", "completed")]),
-}
-
-
-def tell(aws: str, home: Path, story: str, fuse: Fused) -> None:
-    """Tells the story with this fuse, and looks at its end: served, tasks, rollouts, and nothing was made twice."""
-    home.mkdir(exist_ok=True)
-    world = AwsWorld(home, make_place(aws))
-    first(world)
-    fuse.real, world.caller = world.caller.real, fuse
-    STORIES[story](world)
-    for _ in range(2):
-        world.tick()
-    assert world.broken == []
-    rollouts = [(one.rollout.candidate, one.rollout.phase.value) for one in world.store.history("web")]
-    assert (world.serving(), sorted(world.images().values()), rollouts) == ENDS[story], f"{fuse.how} at {fuse.burnt}"
-    assert world.revisions() == 3, f"{fuse.how} at {fuse.burnt}"  # the template, v1 and v2
-
-
-@pytest.mark.parametrize(
-    "case",
-    [
-        ("good", "register_task_definition", 1, How.LOST),
-        ("good", "register_task_definition", 1, How.AFTER),
-        ("good", "modify_rule", 1, How.AFTER),
-        ("good", "add_tags", 2, How.BEFORE),
-        ("good", "update_service", 1, How.FAILS),
-        ("bad", "modify_rule", 2, How.BEFORE),
-        ("bad", "modify_rule", 2, How.LOST),
-    ],
-    ids=str,
-)
-def test_a_crash_or_a_lost_answer_at_a_write_leaves_the_same_end(
-    case: tuple[str, str, int, How], aws: str, tmp_path: Path
-) -> None:
-    """Some of them; the nightly form takes all."""
-    story, operation, number, how = case
-    fuse = Fused(None, number, how, operation)
-    tell(aws, tmp_path, story, fuse)
-    assert fuse.burnt
-
-
-@pytest.mark.nightly
-@pytest.mark.timeout(3600)
-@pytest.mark.parametrize("story", list(STORIES))
-def test_a_crash_or_a_lost_answer_at_any_write_leaves_the_same_end(story: str, aws: str, tmp_path: Path) -> None:
-    calm = Fused(None)
-    tell(aws, tmp_path / "calm", story, calm)
-    for number in range(1, calm.count + 1):
-        for how in How:
-            tell(aws, tmp_path / f"{number}-{how}", story, Fused(None, number, how))

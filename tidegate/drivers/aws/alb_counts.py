@@ -127,7 +127,7 @@ def _is_moving(standing: Standing, seen: Seen) -> bool:
 
 def queries_of(ecs: Ecs, by: OwnCounts, side: Side) -> tuple[Query, ...]:
     """Of all requests, and of those that failed."""
-    values = {**dimensions(ecs, side), "version": side.version}
+    values = {**dimensions(ecs, side), "version": side.version or "-"}
     return tuple(Query(metric, "sum", by.period) for metric in by.metrics(values))
 
 
