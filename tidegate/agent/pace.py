@@ -16,7 +16,8 @@ SLOWEST = 10.0
 BETWEEN = 0.5
 """Seconds at least between two reports when requests of the candidate fail: what hurts does not wait for the second."""
 AFTER_NEWS = 0.2
-"""Seconds at most between a change and the report of it; each agent draws its own, so that news travels before echoes."""
+"""Seconds at most between a change and the report of it; each agent draws its own, so that news travels before echoes. Among
+very many it is up to half of the time between two reports."""
 
 
 class Pace:
@@ -36,7 +37,7 @@ class Pace:
         return self._stretch * self._every * (0.9 + 0.1 * self._draw())
 
     def after_news(self) -> float:
-        return self._stretch * AFTER_NEWS * self._draw()
+        return self._draw() * (AFTER_NEWS if self._stretch == 1 else self._stretch * EVERY / 2)
 
     def after_failure(self, since: float) -> float:
         """When the last report went `since` seconds ago."""

@@ -125,6 +125,7 @@ def _server(app: ASGIApp) -> uvicorn.Server:
         log_config=None,
         log_level="critical",  # what goes wrong inside is logged by us, and what comes from outside is not worth a line
         access_log=False,
+        proxy_headers=False,  # nobody stands before these doors, and whoever asks could claim to
         server_header=False,
         limit_concurrency=most_connections(_files()),
         timeout_graceful_shutdown=1,
