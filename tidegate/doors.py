@@ -14,6 +14,7 @@ from tidegate.api.app import create_app
 from tidegate.api.needs import ApiServices, FlagServices, Health
 from tidegate.api.serve import Serving, serve
 from tidegate.controller import Beating
+from tidegate.drivers.notifiers import notifiers
 from tidegate.drivers.process import logs
 from tidegate.drivers.process.identity import send
 from tidegate.engine.exposing import Exposing
@@ -21,6 +22,7 @@ from tidegate.engine.flag_glance import FlagGlance
 from tidegate.engine.flag_orders import FlagOrders
 from tidegate.engine.foresight import Foresight
 from tidegate.engine.glance import Glance
+from tidegate.engine.notices import Notices
 from tidegate.engine.orders import Orders
 from tidegate.engine.platforms import Routing, Starting
 from tidegate.engine.releases import Releases
@@ -72,6 +74,7 @@ class Doors:
             flags=flags,
             foresight=Foresight(house.watcher, house.levers, house.settings.tick),
             exposing=Exposing(house.store, house.watcher, house.levers, flags.agents),
+            notices=Notices(house.store, notifiers()),
             home=house.settings.home,
             token=_token(house.settings),
             clock=self._clock,

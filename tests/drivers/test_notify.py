@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import json
 import threading
 import time
@@ -31,6 +34,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
+        self.server.signed.append((dict(self.headers), body))
         self.server.told.append((self.path, self.headers["content-type"], json.loads(body)))
         if self.server.wait:
             self.server.done.wait(5)
@@ -48,6 +52,7 @@ class Webhook(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.told: list[tuple[str, str, Any]] = []
+        self.signed: list[tuple[dict[str, str], bytes]] = []
         self.status, self.wait = 204, False
         self.done = threading.Event()
 
@@ -128,3 +133,23 @@ def test_a_command_that_fails_is_unreachable_with_its_last_words(command: tuple[
     with pytest.raises(Unreachable) as problem:
         notifier.tell(On(command=command), MESSAGE)
     assert what in problem.value.what
+
+
+@pytest.mark.parametrize("secret", ["a plain one", "whsec_" + base64.b64encode(b"key").decode()])
+def test_a_signed_webhook_can_be_checked_by_whoever_has_the_secret(webhook: Webhook, tmp_path: Path, secret: str) -> None:
+    place = tmp_path / "secret"
+    place.write_text(secret)
+    on = On(webhook=webhook.on.webhook, secret=f"file:{place}")
+    WebhookNotifier().tell(on, MESSAGE | {"id": "web-7-rolled_back"})
+    headers, body = webhook.signed[0]
+    key = base64.b64decode(secret.removeprefix("whsec_")) if secret.startswith("whsec_") else secret.encode()
+    content = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    expected = base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()
+    assert headers["webhook-signature"] == f"v1,{expected}"
+    assert headers["webhook-id"] == "web-7-rolled_back"
+    assert abs(int(headers["webhook-timestamp"]) - time.time()) < 300
+
+
+def test_an_unsigned_webhook_has_no_signature(webhook: Webhook) -> None:
+    WebhookNotifier().tell(webhook.on, MESSAGE)
+    assert "webhook-signature" not in webhook.signed[0][0]

@@ -25,6 +25,7 @@ from tidegate.core.verdict import GOOD, GuardSeen, Verdict, combine
 from tidegate.drivers.jotter import FileJotter
 from tidegate.drivers.memory_router import MemoryRouter
 from tidegate.drivers.memory_runtime import MemoryRuntime
+from tidegate.drivers.notifiers import notifiers
 from tidegate.engine.agents import Agents
 from tidegate.engine.catalog import Catalog
 from tidegate.engine.course import Course
@@ -37,6 +38,7 @@ from tidegate.engine.foresight import Foresight
 from tidegate.engine.glance import Glance
 from tidegate.engine.levers import Levers
 from tidegate.engine.loop import Loop
+from tidegate.engine.notices import Notices
 from tidegate.engine.orders import Orders
 from tidegate.engine.releases import Releases
 from tidegate.engine.traffic import TrafficLever
@@ -229,6 +231,7 @@ class House:
             flags=self.flag_services,
             foresight=self.foresight,
             exposing=self.exposing,
+            notices=Notices(self.store, notifiers()),
             home=self.home,
             token=TOKEN,
             clock=lambda: self.now,

@@ -17,6 +17,7 @@ from tidegate.api import (
     health,
     logs,
     metrics,
+    notices,
     ofrep,
     releases,
     rollouts,
@@ -46,6 +47,7 @@ NOUNS = (
     stream,
     logs,
     metrics,
+    notices,
     health,
     schema,
     flags,
@@ -75,7 +77,7 @@ def create_app(services: ApiServices) -> FastAPI:
     app.include_router(session.open_router, prefix="/v1")  # a browser that nobody trusts yet
     app.include_router(collected.router)  # where collectors look for it
     app.include_router(appconfigdata.router)  # at the paths of AWS's clients; admits by itself
-    add_dashboard(app)
+    add_dashboard(app, services.home)
     add_openapi(app)
     app.add_middleware(Reports, agents=services.flags.agents)
     add_problems(app)

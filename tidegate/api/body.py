@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Depends, Request
 from pydantic import Field, PlainValidator, StringConstraints, WithJsonSchema
 
-from tidegate.api.arguments import ENVIRONMENT
+from tidegate.api.arguments import ENVIRONMENT, SUBJECT
 from tidegate.core.compare_file import parse_percent
 from tidegate.core.document import Document, read
 from tidegate.core.errors import Invalid
@@ -21,6 +21,11 @@ from tidegate.core.text import MOST_BYTES, read_json, read_yaml
 
 Reason = Annotated[str, StringConstraints(max_length=500)]
 Subject = Annotated[str, StringConstraints(pattern=ENVIRONMENT)]
+
+
+class NotifyBody(Document):
+    subject: Annotated[str, StringConstraints(pattern=SUBJECT)]
+    """A service, or an environment as shop/prod."""
 
 
 class DeployBody(Document):

@@ -18,6 +18,7 @@ from tidegate.engine.flag_glance import FlagGlance
 from tidegate.engine.flag_orders import FlagOrders
 from tidegate.engine.foresight import Foresight
 from tidegate.engine.glance import Glance
+from tidegate.engine.notices import Notices
 from tidegate.engine.orders import Orders
 from tidegate.engine.releases import Releases
 
@@ -72,6 +73,7 @@ class ApiServices:
     flags: FlagServices
     foresight: Foresight
     exposing: Exposing
+    notices: Notices
     home: Path
     token: str = field(repr=False)
     clock: Callable[[], datetime]

@@ -21,6 +21,7 @@ from tidegate.api.release_body import ReleaseBody
 from tidegate.core.environment import Environment
 from tidegate.core.flags.agent_report import ReportFile
 from tidegate.core.service import Service
+from tidegate.engine.notices import Tried
 from tidegate.engine.view import DocumentView, EnvironmentView, ReleaseView, RolloutView, ServiceView
 
 API_VERSION = "1"
@@ -30,13 +31,14 @@ _BODIES = (
     Service, body.DeployBody, body.ValidateBody, body.ForecastBody, body.ReasonBody, body.PromoteBody, body.RollbackBody,
     body.PushBody, Environment, ReportFile, flag_body.MannerBody, flag_body.FlagsDeployBody, flag_body.FlagsValidateBody,
     flag_body.FlagsForecastBody, flag_body.FlagBody, flag_body.EvalBody, flag_body.OfrepBody, ReleaseBody, body.CodeBody,
+    body.NotifyBody,
 )  # fmt: skip
 _ANSWERS = (
     ServiceView, RolloutView, Preview, ForecastAhead, answers.Said, answers.Problem, answers.Deployment, answers.Happening,
     answers.Explained, answers.ServiceAlarms, answers.Taken, answers.Line, answers.HealthSeen,
     EnvironmentView, DocumentView, answers.FlagsSaid, answers.FlagsChecked, answers.FlagsStale, answers.FlagsEvaluated,
     answers.OfrepAnswer, answers.OfrepAnswers, FlagsPreview, ReleaseView, answers.ReleaseBegun,
-    answers.LoginCode, answers.Session,
+    answers.LoginCode, answers.Session, Tried,
 )  # fmt: skip
 _PROBLEM = {
     "description": "What went wrong, and the mend.",
