@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from tests.dashboard.conftest import Watched
 from tests.support.served import TOKEN, House, build_house
 from tidegate.api.app import create_app
+from tidegate.api.dashboard import paper
 from tidegate.api.dashboard.live import Reader, Seen
 from tidegate.api.door import loopback_door, socket_door
 from tidegate.api.serve import Serving
@@ -125,6 +126,19 @@ def test_a_page_that_does_not_exist_says_so_with_the_mend(tcp: TestClient) -> No
 def test_pages_come_through_a_door_or_not_at_all(house: House) -> None:
     client = TestClient(create_app(house.services), base_url="http://127.0.0.1", raise_server_exceptions=False)
     assert client.get("/").status_code == 403
+
+
+def test_templates_are_compiled_once_for_all_controllers_of_a_home(tmp_path: Path) -> None:
+    kept = tmp_path / "templates"
+    paper.keep_compiled(kept)
+    paper._templates().cache.clear()
+    first = paper.render("part_problem.html", {"what": "It rains.", "mend": "Wait."})
+    assert (len(list(kept.iterdir())), kept.stat().st_mode & 0o777) == (1, 0o700)
+    paper._templates().cache.clear()
+    assert paper.render("part_problem.html", {"what": "It rains.", "mend": "Wait."}) == first
+    paper.keep_compiled(tmp_path / "nowhere" / "templates")
+    paper._templates().cache.clear()
+    assert "It rains." in paper.render("part_problem.html", {"what": "It rains.", "mend": "Wait."})
 
 
 def test_what_a_button_says_is_what_can_be_done(house: House, tcp: TestClient) -> None:

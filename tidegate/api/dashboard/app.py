@@ -10,7 +10,7 @@ from starlette.staticfiles import StaticFiles
 
 from tidegate.api.dashboard import agents, audit, flag_change, flag_sheets, flags, forecast, home, release, rollout, service
 from tidegate.api.dashboard.errors import ShowsProblems
-from tidegate.api.dashboard.paper import page
+from tidegate.api.dashboard.paper import keep_compiled, page
 from tidegate.api.peer import admitted
 
 STATIC = Path(__file__).with_name("static")
@@ -38,7 +38,8 @@ def login() -> Response:
     return page("login.html", title="Sign in")
 
 
-def add_dashboard(app: FastAPI) -> None:
+def add_dashboard(app: FastAPI, home: Path) -> None:
+    keep_compiled(home / "templates")
     for one in PAGES:
         app.include_router(one, dependencies=[Depends(admitted)])
     app.include_router(login_router, dependencies=[Depends(admitted)])
