@@ -46,6 +46,8 @@ class FaultProxy:
         self.upstreams, self.otherwise = upstreams, otherwise
         self.asked: Counter[str] = Counter()
         """By operation, since it was armed."""
+        self.signed: set[tuple[str, str]] = set()
+        """The services that requests were signed for, with their operations, since then."""
         self.struck = 0
         self._fault: Fault | None = None
         self._lock = threading.Lock()
@@ -66,12 +68,13 @@ class FaultProxy:
     def arm(self, fault: Fault | None) -> None:
         """Counts anew, and nothing else goes wrong."""
         with self._lock:
-            self._fault, self.struck, self.asked = fault, 0, Counter()
+            self._fault, self.struck, self.asked, self.signed = fault, 0, Counter(), set()
 
-    def judge(self, operation: str) -> Wrong | None:
+    def judge(self, service: str, operation: str) -> Wrong | None:
         """Notes one request, and says what goes wrong with it."""
         with self._lock:
             self.asked[operation] += 1
+            self.signed.add((service, operation))
             fault = self._fault
             if fault is None or fault.operation != operation:
                 return None
@@ -94,7 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         operation, is_json = _operation(self.headers.get("x-amz-target", ""), body)
-        match self.server.proxy.judge(operation):
+        match self.server.proxy.judge(self._service(), operation):
             case None:
                 self._say(*self._ask(body))
             case Wrong.UNHEARD:
@@ -110,10 +113,14 @@ class _Handler(BaseHTTPRequestHandler):
                 self._ask(body)
                 self._say(500, *_problem("InternalFailure", is_json=is_json))
 
+    def _service(self) -> str:
+        """What it is signed for."""
+        signed = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/", self.headers.get("authorization", ""))
+        return signed[1] if signed else ""
+
     def _ask(self, body: bytes) -> tuple[int, str, bytes]:
         proxy = self.server.proxy
-        signed = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/", self.headers.get("authorization", ""))
-        upstream = proxy.upstreams.get(signed[1] if signed else "", proxy.otherwise)
+        upstream = proxy.upstreams.get(self._service(), proxy.otherwise)
         connection = http.client.HTTPConnection(urllib.parse.urlsplit(upstream).netloc, timeout=60)
         try:
             kept = {name: value for name, value in self.headers.items() if name.lower() not in ("connection", "content-length")}

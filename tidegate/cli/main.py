@@ -16,6 +16,7 @@ import typer
 from tidegate import __version__
 from tidegate.cli import (
     agent,
+    aws,
     controller,
     demo,
     deploy,
@@ -56,6 +57,7 @@ for _noun in (
     flags,
     segments,
     service_files,
+    aws,
     forecast,
     services,
     history,

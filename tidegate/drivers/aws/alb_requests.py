@@ -48,6 +48,11 @@ def look(ecs: Ecs) -> tuple[Call, Call, Call, Call, Call]:
     )
 
 
+def weights_in(rule: Mapping[str, Any]) -> dict[str, int]:
+    """The target groups that a rule forwards to, with their weights."""
+    return seen.forwarding(rule.get("Actions", ()))[0]
+
+
 def describe_definition(arn: str) -> Call:
     return Call("ecs", "describe_task_definition", {"taskDefinition": arn, "include": ["TAGS"]})
 

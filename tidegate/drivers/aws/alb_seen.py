@@ -117,7 +117,7 @@ class Answers:
 def read(ecs: Ecs, answers: Answers, at: datetime | None = None) -> Seen:
     rule: Mapping[str, Any] = next(iter(answers.rules.get("Rules", ())), {})
     actions = rule.get("Actions", ())
-    weights, sticky = _forwarding(actions)
+    weights, sticky = forwarding(actions)
     found = {service["serviceName"]: service for service in answers.services.get("services", ())}
     targets = {
         group: answer.get("TargetHealthDescriptions", ())
@@ -138,7 +138,7 @@ def read(ecs: Ecs, answers: Answers, at: datetime | None = None) -> Seen:
     return Seen((sides[0], sides[1]), tags, actions, set(weights) == set(ecs.target_groups), sticky, at)
 
 
-def _forwarding(actions: Sequence[Mapping[str, Any]]) -> tuple[dict[str, int], int | None]:
+def forwarding(actions: Sequence[Mapping[str, Any]]) -> tuple[dict[str, int], int | None]:
     """The weight of each target group, and for how long users are kept."""
     forward = next((action for action in actions if action.get("Type") == "forward"), {})
     config = forward.get("ForwardConfig") or {}

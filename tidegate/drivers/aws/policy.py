@@ -1,0 +1,90 @@
+"""What Tidegate's role has to be allowed on AWS for one service, and nothing more: an IAM policy, as plain data.
+
+Reading calls whose service knows no permissions by resource are allowed for all (`*`): nothing narrower can be written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tidegate.core.alarm import AlarmFile
+from tidegate.core.metric_name import Source
+from tidegate.core.platform import Ecs
+from tidegate.core.service import Service
+from tidegate.drivers.aws.alb_requests import family_of
+
+TASKS = "ecs-tasks.amazonaws.com"
+
+
+def policy_of(file: Service, roles: Sequence[str] = (), namespace: str = "") -> dict[str, Any]:
+    """`roles`: those of the tasks, which ECS is handed. `namespace`: where our own figures are published."""
+    statements = [*_of_alarms(file.alarms)]
+    if file.platform is not None:
+        statements = [*_of_ecs(file, file.platform.ecs, roles), *_of_rule(file.platform.ecs), *statements]
+    reads = _reading(file)
+    statements += [reads] if reads else []
+    if namespace:
+        condition = {"StringEquals": {"cloudwatch:namespace": namespace}}
+        statements.append(_allow("OwnFigures", ["cloudwatch:PutMetricData"], ["*"], condition))
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def actions_of(policy: dict[str, Any]) -> set[str]:
+    return {action for statement in policy["Statement"] for action in statement["Action"]}
+
+
+def _of_ecs(file: Service, ecs: Ecs, roles: Sequence[str]) -> list[dict[str, Any]]:
+    here = _account(ecs)
+    services = [f"{here}:service/{ecs.cluster}/{name}" for name in ecs.services]
+    family = family_of(file.tasks.ecs) if file.tasks.ecs else "*"
+    found = [
+        _allow("Services", ["ecs:DescribeServices", "ecs:UpdateService"], services),
+        _allow(
+            "Revisions",
+            ["ecs:DescribeTaskDefinition", "ecs:ListTaskDefinitions", "ecs:RegisterTaskDefinition"],
+            ["*"],
+        ),
+        _allow(
+            "TagRevisions",
+            ["ecs:TagResource"],
+            [f"{here}:task-definition/{family}:*"],
+            {"StringEquals": {"ecs:CreateAction": "RegisterTaskDefinition"}},
+        ),
+    ]
+    if roles:
+        found.append(
+            _allow("PassRoles", ["iam:PassRole"], sorted(set(roles)), {"StringEquals": {"iam:PassedToService": TASKS}})
+        )
+    return found
+
+
+def _of_rule(ecs: Ecs) -> list[dict[str, Any]]:
+    looks = [f"elasticloadbalancing:Describe{what}" for what in ("Rules", "Tags", "TargetHealth")]
+    writes = ["elasticloadbalancing:AddTags", "elasticloadbalancing:ModifyRule"]
+    return [_allow("SeeRule", looks, ["*"]), _allow("ChangeRule", writes, [ecs.listener_rule])]
+
+
+def _of_alarms(alarms: Sequence[AlarmFile]) -> list[dict[str, Any]]:
+    """Composite alarms are only told to who may see all."""
+    named = any(alarm.cloudwatch is not None for alarm in alarms)
+    return [_allow("Alarms", ["cloudwatch:DescribeAlarms"], ["*"])] if named else []
+
+
+def _reading(file: Service) -> dict[str, Any] | None:
+    counted = file.platform is not None and file.platform.ecs.counted_by is not None
+    asked = any(alarm.metric is not None and alarm.metric_name.source is Source.CLOUDWATCH for alarm in file.alarms)
+    return _allow("Metrics", ["cloudwatch:GetMetricData"], ["*"]) if counted or asked else None
+
+
+def _account(ecs: Ecs) -> str:
+    """arn:aws:ecs:REGION:ACCOUNT, of the account and the region that the rule is in."""
+    _, partition, _, region, account, _ = ecs.listener_rule.split(":", 5)
+    return f"arn:{partition}:ecs:{region}:{account}"
+
+
+def _allow(
+    name: str, actions: Sequence[str], resources: Sequence[str], condition: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    statement = {"Sid": name, "Effect": "Allow", "Action": sorted(actions), "Resource": list(resources)}
+    return statement | ({"Condition": condition} if condition else {})

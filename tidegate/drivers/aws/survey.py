@@ -1,0 +1,164 @@
+"""What is there on AWS of what a service file names, and what a release would change of it. Looks only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tidegate.core.errors import NotFound, Refused, TidegateError
+from tidegate.core.platform import Ecs
+from tidegate.core.service import Service
+from tidegate.drivers.aws import alb_requests
+from tidegate.drivers.aws.alb_seen import STABLE, VERSION
+from tidegate.drivers.aws.call import Answer, Call, Caller
+from tidegate.drivers.aws.cloudwatch import CloudWatch
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing. `wrong` says why no release could be made with it; "" when it is fine."""
+
+    kind: str
+    name: str
+    is_now: str
+    changes: str = ""
+    wrong: str = ""
+    mend: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    findings: tuple[Finding, ...]
+    roles: tuple[str, ...] = ()
+    """Of the tasks: ECS is handed them."""
+
+    @property
+    def wrong(self) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if finding.wrong)
+
+
+def survey(file: Service, caller: Caller) -> Survey:
+    """Raises Refused where the file has no platform, and Unreachable when AWS does not answer."""
+    if file.platform is None or file.tasks.ecs is None:
+        raise Refused(f"{file.service} does not run on AWS.", "Say where, with platform.ecs and tasks.ecs: see docs/aws.md.")
+    ecs, template = file.platform.ecs, file.tasks.ecs.task_definition
+    found = _asked(lambda: caller.do(alb_requests.look(ecs)[2]))
+    services = {one["serviceName"]: one for one in (found or {}).get("services", ()) if one.get("status") == "ACTIVE"}
+    described = _asked(lambda: caller.do(alb_requests.describe_definition(template)))
+    definition: Mapping[str, Any] = described.get("taskDefinition", {}) if described else {}
+    versions = {name: _version(caller, one) for name, one in services.items()}
+    findings = [
+        *(
+            _service(ecs, name, group, services.get(name), versions.get(name, ""))
+            for name, group in zip(ecs.services, ecs.target_groups, strict=True)
+        ),
+        *(_targets(caller, group) for group in ecs.target_groups),
+        _rule(caller, ecs),
+        _definition(file, definition),
+        *_alarms(file, caller),
+    ]
+    roles = tuple(definition[key] for key in ("taskRoleArn", "executionRoleArn") if definition.get(key))
+    return Survey(tuple(findings), roles)
+
+
+def _asked(ask: Callable[[], Answer]) -> Answer | None:
+    """None for what is not there, however AWS says so."""
+    try:
+        return ask()
+    except NotFound:
+        return None
+    except Refused as refused:
+        if any(word in refused.what for word in ("ClientException", "InvalidParameter", "ValidationError")):
+            return None
+        raise
+
+
+def _version(caller: Caller, service: Mapping[str, Any]) -> str:
+    answer = _asked(lambda: caller.do(alb_requests.describe_definition(service["taskDefinition"])))
+    return alb_requests.read_definition(answer).version if answer else ""
+
+
+def _service(ecs: Ecs, name: str, group: str, found: Mapping[str, Any] | None, version: str) -> Finding:
+    kind = "ECS service"
+    if found is None:
+        mend = "Make it like the other one, or correct the name."
+        return Finding(kind, name, "not there", wrong=f"The cluster {ecs.cluster} has no service {name}.", mend=mend)
+    definition = str(found["taskDefinition"]).rpartition("/")[2]
+    is_now = f"{found.get('desiredCount', 0)} tasks of {definition}" + (f" ({version})" if version else "")
+    controller = (found.get("deploymentController") or {}).get("type", "ECS")
+    groups = [one.get("targetGroupArn") for one in found.get("loadBalancers", ())]
+    if controller != "ECS":
+        wrong, mend = f"{name} is deployed by {controller}.", "Make a service with the deployment controller ECS."
+    elif groups and group not in groups:
+        wrong = f"{name} puts its tasks into {_short(groups[0])}, and not into {_short(group)}."
+        mend = "Put services and target_groups into the same order."
+    else:
+        wrong = mend = ""
+    return Finding(kind, name, is_now, "its task definition and its count", wrong, mend)
+
+
+def _targets(caller: Caller, group: str) -> Finding:
+    answer = _asked(lambda: caller.do(Call("elbv2", "describe_target_health", {"TargetGroupArn": group})))
+    if answer is None:
+        wrong = f"There is no target group {_short(group)}."
+        return Finding("target group", _short(group), "not there", wrong=wrong, mend="Make it, or correct its ARN.")
+    states = [one["TargetHealth"]["State"] for one in answer.get("TargetHealthDescriptions", ())]
+    return Finding("target group", _short(group), f"{states.count('healthy')} of {len(states)} targets are healthy")
+
+
+def _rule(caller: Caller, ecs: Ecs) -> Finding:
+    kind, name = "listener rule", ecs.listener_rule.rpartition("/")[2]
+    look = alb_requests.look(ecs)
+    rules = _asked(lambda: caller.do(look[0]))
+    if not rules or not rules.get("Rules"):
+        return Finding(kind, name, "not there", wrong=f"There is no rule {name}.", mend="Make it, or correct its ARN.")
+    tags = _asked(lambda: caller.do(look[1])) or {}
+    stable = next((tag["Value"] for one in tags.get("TagDescriptions", ()) for tag in one["Tags"] if tag["Key"] == STABLE), "")
+    weights = alb_requests.weights_in(rules["Rules"][0])
+    said = ", ".join(f"{_short(group)} {weight}" for group, weight in weights.items())
+    wrong = mend = ""
+    if set(weights) != set(ecs.target_groups):
+        wrong = f"The rule {name} does not forward to just these two target groups."
+        mend = "Let it forward to both, one with the weight 0; or: tidegate aws adopt."
+    is_now = f"forwards to {said or 'nobody'}" + (f"; {stable} serves" if stable else "")
+    return Finding(kind, name, is_now, "its weights, its stickiness and its tags", wrong, mend)
+
+
+def _definition(file: Service, definition: Mapping[str, Any]) -> Finding:
+    ecs, kind = file.tasks.ecs, "task definition"
+    name = ecs.task_definition if ecs else ""
+    if not definition:
+        return Finding(
+            kind, name, "not there", wrong=f"There is no task definition {name}.", mend="Register it, or correct it."
+        )
+    images = {one["name"]: one.get("image", "") for one in definition.get("containerDefinitions", ())}
+    wanted = dict(ecs.images) if ecs else {}
+    if unknown := sorted(set(wanted) - set(images)):
+        wrong, mend = f"{name} has no container {unknown[0]}.", f"Its containers: {', '.join(images)}."
+        return Finding(kind, name, "there", wrong=wrong, mend=mend)
+    other = [f"{one}: {image}" for one, image in wanted.items() if images[one] != image]
+    changes = f"a copy with the tag {VERSION}" + (f" and {', '.join(other)}" if other else "")
+    return Finding(kind, name, f"{len(images)} containers", f"nothing; each version is registered as {changes}")
+
+
+def _alarms(file: Service, caller: Caller) -> Iterator[Finding]:
+    named = [alarm.cloudwatch for alarm in file.alarms if alarm.cloudwatch is not None]
+    if not named:
+        return
+    try:
+        states = CloudWatch(lambda: caller).states(named)
+    except TidegateError as error:
+        yield Finding("alarm", ", ".join(named), "cannot be seen", wrong=error.what, mend=error.mend)
+        return
+    for name in named:
+        if name in states:
+            yield Finding("alarm", name, states[name].value)
+        else:
+            yield Finding("alarm", name, "not there", wrong=f"CloudWatch has no alarm {name}.", mend="Make it, or correct it.")
+
+
+def _short(arn: str) -> str:
+    """web-blue of its ARN."""
+    parts = arn.split("/")
+    return parts[1] if len(parts) > 1 else arn
