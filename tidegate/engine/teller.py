@@ -182,9 +182,9 @@ class Postman:
 
     def _again(self, letter: Letter, error: TidegateError, now: datetime) -> None:
         wait = min(FIRST_RETRY * 2 ** min(letter.tries, 12), LONGEST_RETRY)
-        self._log.warning("letter_undelivered", event=letter.message.get("event"), problem=error.what, tries=letter.tries + 1)
+        self._log.warning("letter_undelivered", of=letter.message.get("event"), problem=error.what, tries=letter.tries + 1)
         if letter.tries + 1 >= MOST_TRIES:
-            self._log.error("letter_given_up", event=letter.message.get("event"), problem=error.what)
+            self._log.error("letter_given_up", of=letter.message.get("event"), problem=error.what)
             self._store.given_up(letter.id)
         else:
             self._store.undelivered(letter.id, error.what, now + wait)
