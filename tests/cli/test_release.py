@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import Run
+from tests.support.served import House
+from tidegate.cli.example import FLAGS as EXAMPLE_FLAGS
+from tidegate.cli.example import RELEASE, SERVICE
 from tidegate.cli.release_file import read_release_file
 from tidegate.core.errors import TidegateError
 
@@ -77,3 +81,34 @@ def test_a_missing_release_file_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(TidegateError, match="There is no file") as caught:
         read_release_file(tmp_path / "none.yaml")
     assert caught.value.mend == "Name a release file, or - for standard input."
+
+
+@pytest.fixture
+def shop(served: House, run: Run, tmp_path: Path) -> House:
+    """What the examples are about, in force: the service in one version, and flags."""
+    for name, text in {"service": SERVICE, "flags": EXAMPLE_FLAGS, "release": RELEASE}.items():
+        (tmp_path / f"{name}.yaml").write_text(text)
+    assert run("deploy", "-f", "service.yaml", "--version", "v1", "--detach").code == 0
+    (tmp_path / "old.yaml").write_text("application: shop\nflags: {new-search: off}\n")
+    assert run("flags", "deploy", "-f", "old.yaml", "-e", "shop/prod", "--detach").code == 0
+    for _ in range(60):
+        served.tick()
+    return served
+
+
+def test_the_release_to_begin_with_says_what_each_part_does_and_begins_all(shop: House, run: Run) -> None:
+    done = run("release", "-f", "release.yaml", "--detach", "--yes")
+    assert (done.code, done.err) == (0, "")
+    assert "web  v1" in done.out
+    assert "linear 10% every 1m" in done.out
+    assert "shop/prod  document 1" in done.out
+    assert "flag new-checkout (added)" in done.out
+    assert "Stop all of it: tidegate abort web." in done.out
+    assert [held.rollout.release for held in shop.store.history(limit=2)] == ["checkout-1"] * 2
+
+
+def test_release_files_have_a_schema(served: House, run: Run) -> None:
+    schema = run("schema", "release").json
+    assert schema["title"] == "Tidegate release file"
+    assert set(schema["properties"]) == {"release", "plan", "services", "flags", "reason"}
+    assert run("example", "release", "--json").json["release"] == "checkout"

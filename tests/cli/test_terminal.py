@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.cli.conftest import command, going
+from tests.cli.conftest import Run, command, going
 from tests.support.served import WEB, House
 
 
@@ -103,7 +103,7 @@ def test_a_deploy_that_nothing_protects_is_asked_for(served: House, tmp_path: Pa
     served.run("v1")
     (tmp_path / "web.yaml").write_text(UNPROTECTED)
     with terminal("deploy", "-f", "web.yaml", "--version", "v2") as at:
-        at.until("no guard looks. Begin? [y/N]")
+        at.until("Begin all the same? [y/N]")
         at.type("n\r")
         at.until("Nothing was changed.")
         assert at.process.wait(20) == 2
@@ -111,6 +111,34 @@ def test_a_deploy_that_nothing_protects_is_asked_for(served: House, tmp_path: Pa
     with terminal("deploy", "-f", "web.yaml", "--version", "v2", "--yes", "--detach") as at:
         at.until("Follow it")
     assert served.rollout().candidate == "v2"
+
+
+def test_a_release_that_nothing_protects_is_asked_for_and_refused_when_the_flags_change_meanwhile(
+    served: House, run: Run, tmp_path: Path
+) -> None:
+    flags = "application: shop\nflags: {checkout: %s}\n"
+    for name, text in {
+        "old": flags % "off",
+        "flags": flags % "on",
+        "new": flags % "3",
+        "web": UNPROTECTED,
+        "release": "release: checkout\nplan: all_at_once\nservices: [{file: web.yaml, version: v2}]\n"
+        "flags: [{file: flags.yaml, environment: prod}]\n",
+    }.items():
+        (tmp_path / f"{name}.yaml").write_text(text)
+    served.run("v1")
+    assert run("flags", "deploy", "-f", "old.yaml", "-e", "shop/prod", "--detach").code == 0
+    served.tick(20)
+    with terminal("release", "-f", "release.yaml", columns=100) as at:
+        at.until("document 1")
+        at.until("Everybody gets v2 of web at once, and no guard looks.")
+        at.until("Begin all the same? [y/N]")
+        assert run("flags", "deploy", "-f", "new.yaml", "-e", "shop/prod", "--now", "--detach").code == 0
+        served.tick(20)
+        at.type("y\r")
+        at.until("has flag document 2 by now; this was made from 1")
+        assert at.process.wait(20) == 2
+    assert served.store.releases() == []
 
 
 def test_a_removal_is_asked_for(served: House) -> None:

@@ -73,7 +73,7 @@ def test_flags_are_found_by_name_owner_and_description(tcp: TestClient) -> None:
 
 def test_a_flag_says_for_whom_it_is_on_and_how_often_it_was_asked(tcp: TestClient) -> None:
     said = sheet(tcp, "flag?name=new-checkout")
-    assert "On for in segment staff or 50%." in said
+    assert "On where in segment staff or 50%." in said
     assert "checkout-team" in said
     assert tcp.get(f"{SHEETS}/flag?name=nobody", headers=KEY).status_code == 404
     assert "77." in tcp.get(f"/flags/{PROD}/flag?name=new-checkout").text
@@ -86,7 +86,7 @@ def test_stale_flags_and_segments_are_listed(tcp: TestClient) -> None:
 
 def test_two_documents_stand_beside_each_other(tcp: TestClient) -> None:
     said = tcp.get("/sheets/documents/shop/1/diff?other=2", headers=KEY).text
-    assert "On for in segment staff or 50% instead of in segment staff or 20%." in said
+    assert "On where in segment staff or 50% instead of in segment staff or 20%." in said
     assert "<del>  when: in segment staff or 20%</del>" in said
     assert "<ins>  when: in segment staff or 50%</ins>" in said
     assert "Release 1 to prod" in tcp.get(f"/flags/{PROD}/compare?old=2&new=1").text
@@ -116,7 +116,7 @@ def test_what_is_being_typed_can_be_asked_before_it_is_released(tcp: TestClient)
 def test_a_change_says_what_it_would_do_while_it_is_typed(tcp: TestClient) -> None:
     status, said = check(tcp, do="flag", name="new-checkout", text=NEW_FLAG, plan="canary 5% hold 2m")
     assert status == 200
-    assert "On for in segment staff or 70% instead of in segment staff or 50%." in said
+    assert "On where in segment staff or 70% instead of in segment staff or 50%." in said
     for part in ("data-sound", "<b>5%</b>", "errors", "shop-prod-3"):
         assert part in said, part
 

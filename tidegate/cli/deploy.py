@@ -61,8 +61,8 @@ def deploy(
         body["plan"] = plan
     with open_client() as client:
         preview = _tell_first(shown, client.post("/validate", body))
-        if not yes and _unprotected(preview):
-            confirm(shown, "Everybody gets it at once, and no guard looks. Begin?")
+        if not yes and (why := _unprotected(preview)):
+            confirm(shown, f"{why}\nBegin all the same?")
         done = client.post(path_of("services", service.service, "deploy"), {**body, "reason": reason})
     if done["rollout"] is None or detach:
         _tell_begun(shown, done, unnamed=version is None)
@@ -83,9 +83,10 @@ def _tell_first(shown: Screen, content: Any) -> Preview:
     return preview
 
 
-def _unprotected(preview: Preview) -> bool:
-    armed = [guard for guard in preview.guards[1:] if guard.rollback and guard.armed != "no"]
-    return bool(preview.baseline) and preview.steps[0].exposure == "100%" and not armed
+def _unprotected(preview: Preview) -> str:
+    from tidegate.cli.preview import unprotected  # noqa: PLC0415
+
+    return unprotected(preview)
 
 
 def _tell_begun(shown: Screen, done: Any, *, unnamed: bool) -> None:

@@ -74,3 +74,20 @@ alarms:
 # Who is told. Remove the # to use it.
 # on: {webhook: "https://chat.example.org/hook", events: [rolled_back, waiting]}
 """
+
+RELEASE = """\
+# Versions and flags that go together: the same users get all of it or nothing of it.
+# Begin it with: tidegate release -f release.yaml
+release: checkout
+
+# One plan for all parts.
+plan: linear 10% every 1m
+
+# Service files beside this one. Without a version it gets one made of the file's content.
+services:
+  - {file: service.yaml, version: v2}
+
+# Flag documents beside this one. They follow the versions.
+flags:
+  - {file: flags.yaml, environment: prod}
+"""

@@ -95,3 +95,11 @@ _ARMED = {
     "no": ("not armed: it fires already", "yellow"),
     "later": ("fires already, armed once it was well", "yellow"),
 }
+
+
+def unprotected(preview: Preview) -> str:
+    """Why nobody would take this version back by himself; "" when somebody would, or it is the first one."""
+    armed = [guard for guard in preview.guards[1:] if guard.rollback and guard.armed != "no"]
+    if armed or not preview.baseline or preview.steps[0].exposure != "100%":
+        return ""
+    return f"Everybody gets {preview.candidate} of {preview.service} at once, and no guard looks."

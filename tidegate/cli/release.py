@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tidegate.cli.asking import confirm
 from tidegate.cli.completion import release_ids
 from tidegate.cli.options import AsJson, Plain, Reason, Wait
 
@@ -19,6 +20,7 @@ Plan = Annotated[
     str | None, typer.Option("--plan", metavar="PLAN", help="Instead of the release file's plan, as `linear 10% every 1m`.")
 ]
 Detach = Annotated[bool, typer.Option("--detach", "-d", help="Begin and return; do not follow.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, even when nothing would protect the users.")]
 Limit = Annotated[int, typer.Option("-n", "--limit", min=1, max=1000, help="At most so many.")]
 MaybeRelease = Annotated[
     str | None,
@@ -38,6 +40,7 @@ def release(
     reason: Reason = "",
     detach: Detach = False,
     wait: Wait = False,
+    yes: Yes = False,
     plain: Plain = False,
     as_json: AsJson = False,
 ) -> None:
@@ -59,8 +62,9 @@ def release(
     if reason:
         body["reason"] = reason
     with open_client() as client:
-        if not as_json:
-            _tell_first(shown, client, body)
+        risks = [*_versions_first(shown, client, body), *_flags_first(shown, client, body)]
+        if risks and not yes:
+            confirm(shown, "\n".join([*risks, "Begin all the same?"]))
         done = client.post("/releases", body)
     if not done["rollouts"] or detach:
         _tell_begun(shown, done)
@@ -104,28 +108,47 @@ def _read(content: Any) -> Any:
     return read_as(Rollout, content)
 
 
-def _tell_first(shown: Screen, client: Client, body: dict[str, Any]) -> None:
-    """What each part will do, before any of them begins."""
+def _versions_first(shown: Screen, client: Client, body: dict[str, Any]) -> list[str]:
+    """What each version will do, before any part begins; why nobody would take one of them back."""
     from tidegate.cli.answers import Preview, read_as  # noqa: PLC0415
-    from tidegate.cli.environment import subject_path  # noqa: PLC0415
-    from tidegate.cli.flag_views import said_changes  # noqa: PLC0415
-    from tidegate.cli.preview import ahead  # noqa: PLC0415
+    from tidegate.cli.preview import ahead, unprotected  # noqa: PLC0415
 
-    plan = {"plan": body["plan"]} if "plan" in body else {}
+    risks = []
     for part in body.get("services", ()):
-        asked = {"file": part["file"], "version": part.get("version"), **plan}
-        shown.say(ahead(read_as(Preview, client.post("/validate", asked)), shown.glyphs))
-        shown.say()
+        asked = {"file": part["file"], "version": part.get("version"), "plan": _plan(body)}
+        preview = read_as(Preview, client.post("/validate", asked))
+        if not shown.json:
+            shown.say(ahead(preview, shown.glyphs))
+            shown.say()
+        risks += [why] if (why := unprotected(preview)) else []
+    return risks
+
+
+def _flags_first(shown: Screen, client: Client, body: dict[str, Any]) -> list[str]:
+    """The same of each flag document. It is noted from which one it is made: another one meanwhile is a conflict."""
+    from tidegate.cli.answers import read_as  # noqa: PLC0415
+    from tidegate.cli.environment import subject_path  # noqa: PLC0415
+    from tidegate.cli.flags_ahead import FlagsAhead, flags_ahead, unprotected  # noqa: PLC0415
+
+    risks = []
     for part in body.get("flags", ()):
         content = part["content"]
         application = part.get("application") or (content.get("application") if isinstance(content, dict) else None)
         subject = f"{application}/{part.get('environment')}"
-        asked = {"content": content, "format": part.get("format", "tidegate")}
-        changes = client.post(subject_path(subject, "validate"), asked)["changes"]
-        shown.line(f"{subject}: {'no change' if not changes else ''}".rstrip(": "), "bold")
-        for line in said_changes(changes):
-            shown.line(line)
-        shown.say()
+        asked = {"content": content, "format": part.get("format", "tidegate"), "plan": _plan(body)}
+        ahead = read_as(FlagsAhead, client.post(subject_path(subject, "validate"), asked))
+        part.setdefault("base", ahead.base)
+        if not shown.json:
+            shown.say(flags_ahead(ahead, shown.glyphs))
+            shown.say()
+        risks += [why] if (why := unprotected(ahead)) else []
+    return risks
+
+
+def _plan(body: dict[str, Any]) -> Any:
+    from tidegate.core.plan import PlanFile  # noqa: PLC0415
+
+    return body.get("plan", PlanFile.default().resolve().said)
 
 
 def _tell_begun(shown: Screen, done: Any) -> None:

@@ -69,15 +69,15 @@ def said(flags: Any = None, **more: Any) -> list[str]:
             {"b": {"variants": {"z": {"value": 3, "when": "q == 1"}, "x": {"value": 9, "when": "in segment staff"}, "y": 2}}},
             [
                 "flag b (changed)",
-                "  New: z (3) for q == 1.",
-                "  x (9) instead of x (1) for in segment staff.",
+                "  New: z (3) where q == 1.",
+                "  x (9) instead of x (1) where in segment staff.",
                 "flag e (carried)",
                 "  It rests on flag b.",
             ],
         ),
         (
             {"h": {"variants": {"x": {"value": 1, "when": "a == 1"}, "y": 2}}},
-            ["flag h (added)", "  x (1) for a == 1.", "  y (2) for all others."],
+            ["flag h (added)", "  x (1) where a == 1.", "  y (2) for all others."],
         ),
         ({"e": {"value": True}}, ["flag e (changed)", "  It needs nothing instead of b."]),
         (
@@ -140,7 +140,7 @@ def test_what_goes_is_told_with_what_it_was() -> None:
     changes = compare(read_flags(old), read_flags({"application": "shop"}))
     assert [str(change).split("\n") for change in changes] == [
         ["segment s (removed)", "  It was: 1 member, by targetingKey: a."],
-        ["flag f (removed)", "  Who asks for it gets his own default. It was: On for x == 1. Off for all others."],
+        ["flag f (removed)", "  Who asks for it gets his own default. It was: On where x == 1. Off for all others."],
     ]
 
 

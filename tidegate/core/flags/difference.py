@@ -126,7 +126,13 @@ def _says(flag: Flag) -> Iterator[str]:
         yield f"By JsonLogic: {json.dumps(write_logic(flag.targeting), ensure_ascii=False)[:300]}."
         return
     for variant in flag.variants:
-        yield f"{_value(flag, variant)} for {_whom(flag, variant)}."
+        yield f"{_value(flag, variant)} {_for(flag, variant)}."
+
+
+def _for(flag: Flag, variant: Variant) -> str:
+    """Of a share: for 10%. Of a condition: where plan == "pro"."""
+    whom = _whom(flag, variant)
+    return f"where {whom}" if variant.rule is not None and not whom[0].isdigit() else f"for {whom}"
 
 
 def _whom(flag: Flag, variant: Variant) -> str:
@@ -182,12 +188,12 @@ def _variant_sentences(before: Flag, after: Flag) -> Iterator[str]:
     for variant in after.variants:
         earlier = before.variant(variant.name)
         if earlier is None:
-            yield f"New: {_value(after, variant)} for {_whom(after, variant)}."
+            yield f"New: {_value(after, variant)} {_for(after, variant)}."
         elif earlier != variant:
             yield from _one_variant(before, after, earlier, variant)
     for variant in before.variants:
         if after.variant(variant.name) is None:
-            yield f"Gone: {_value(before, variant)} for {_whom(before, variant)}."
+            yield f"Gone: {_value(before, variant)} {_for(before, variant)}."
     names = [variant.name for variant in after.variants if before.variant(variant.name)]
     if names != [variant.name for variant in before.variants if after.variant(variant.name)]:
         yield f"Asked in another order: {', '.join(variant.name for variant in after.variants)}."
@@ -196,9 +202,9 @@ def _variant_sentences(before: Flag, after: Flag) -> Iterator[str]:
 def _one_variant(before: Flag, after: Flag, earlier: Variant, variant: Variant) -> Iterator[str]:
     if earlier.rule != variant.rule:
         grown = _grown(earlier.rule, variant.rule)
-        yield f"{_value(after, variant)} for {_whom(after, variant)} instead of {_whom(before, earlier)}.{grown}"
+        yield f"{_value(after, variant)} {_for(after, variant)} instead of {_whom(before, earlier)}.{grown}"
     if (earlier.value, earlier.enabled) != (variant.value, variant.enabled) or type(earlier.value) is not type(variant.value):
-        yield f"{_value(after, variant)} instead of {_value(before, earlier)} for {_whom(after, variant)}."
+        yield f"{_value(after, variant)} instead of {_value(before, earlier)} {_for(after, variant)}."
 
 
 def _grown(before: Node | None, after: Node | None) -> str:
