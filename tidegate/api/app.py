@@ -35,6 +35,7 @@ from tidegate.api.needs import Health as Health
 from tidegate.api.openapi import API_VERSION, add_openapi
 from tidegate.api.peer import admitted
 from tidegate.api.problems import add_problems
+from tidegate.api.report import route as report
 from tidegate.api.reports import Reports
 from tidegate.api.session import Codes
 from tidegate.api.shared import Shared
@@ -42,6 +43,7 @@ from tidegate.api.shared import Shared
 NOUNS = (
     services_routes,
     rollouts,
+    report,
     releases,
     events,
     stream,

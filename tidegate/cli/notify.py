@@ -31,6 +31,6 @@ def try_(subject: OneSubject, as_json: AsJson = False) -> None:
         shown.document(tried)
     for one in () if as_json else tried:
         told = f"{one['problem']} {one['mend']}" if one["problem"] else "arrived"
-        shown.line(clean_line(f"{one['target']}  {told}"))
+        shown.line(clean_line(f"{one['target']}: {told}"))
     if any(one["problem"] for one in tried):
         raise typer.Exit(2)
