@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tidegate.cli.aws_adopt import adopt
 from tidegate.cli.options import AsJson, File
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ aws = typer.Typer(name="aws", help="See what is on AWS, and what Tidegate needs 
 
 
 def add_to(app: typer.Typer) -> None:
+    aws.command()(adopt)
     app.add_typer(aws)
 
 

@@ -83,7 +83,7 @@ class Counting:
         return told_counts.begin(epoch=uuid.uuid4().hex, by=name, period=by.period, late=by.late, now=now)
 
     def _figures(self, by: OwnCounts, counts: ToldCounts, seen: Seen, now: datetime) -> Mapping[str, Mapping[int, Told]]:
-        sides = [side for side in seen.sides if side.version]
+        sides = [side for side in seen.sides if side.version and side is seen.of(side.version)]
         queries = {side.version: queries_of(self._ecs, by, side) for side in sides}
         every = list(dict.fromkeys(query for mine in queries.values() for query in mine))
         begin, end = (begin_of(number, by.period) for number in (counts.oldest, max(counts.until, counts.settled(now))))

@@ -113,7 +113,8 @@ def next_tasks(wanted: Wanted, seen: Seen, now: datetime) -> Iterator[Call | Ins
 
 def _place(in_place: set[str], ecs: Ecs, seen: Seen, now: datetime) -> Side | None:
     """A side for a new version: one that serves nobody; None while there is none."""
-    sides = [side for side in seen.sides if side.version not in in_place and _is_free(side, ecs, seen, now)]
+    taken = [seen.of(version) for version in in_place]
+    sides = [side for side in seen.sides if side not in taken and _is_free(side, ecs, seen, now)]
     return min(sides, key=lambda side: not side.is_empty, default=None)
 
 

@@ -89,8 +89,9 @@ class Seen:
     quiet: Quiet | None = None  # None: nobody counts, or nobody can say
 
     def of(self, version: str) -> Side | None:
-        """The side that runs this version."""
-        return next((side for side in self.sides if version and side.version == version), None)
+        """The side that runs this version; of both (one was made like the other) that which serves, or has tasks."""
+        mine = [side for side in self.sides if version and side.version == version]
+        return max(mine, key=lambda side: (side.weight > 0, not side.is_empty), default=None)
 
     def other(self, side: Side) -> Side:
         return self.sides[1] if side is self.sides[0] else self.sides[0]
