@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tidegate.core import intervention, release
+from tidegate.core.decide import Apply
 from tidegate.core.errors import Refused
 from tidegate.core.exposure import FULL, NONE, Exposure
 from tidegate.core.plan import Plan, Step
 from tidegate.core.release import as_part, decide_parts, promote_together
-from tidegate.core.rollout import Apply, Phase, Readiness, Ready, Rollout, Seen
+from tidegate.core.rollout import Phase, Readiness, Ready, Rollout, Seen
 from tidegate.core.setting import UNSEEN, Applied
 from tidegate.core.verdict import GOOD, Cause, Judgement, Verdict
 

@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 
 from tests.support.pretended import BEGIN, World, begin
+from tidegate.core.decide import Apply, decide
 from tidegate.core.exposure import NONE, Exposure
 from tidegate.core.plan import Hook, Plan, Step, Unsure
-from tidegate.core.rollout import Apply, Phase, Readiness, Ready, Tidy, complete, decide
+from tidegate.core.rollout import Phase, Readiness, Ready, Tidy, complete
 from tidegate.core.setting import Applied
 from tidegate.core.verdict import Cause, Judgement, Verdict, bad, unknown
 

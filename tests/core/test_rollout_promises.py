@@ -13,9 +13,10 @@ from pydantic import TypeAdapter
 from tests.support.pretended import TICK, Turn, World
 from tests.support.stories import BY_PERSONS, Story, stories, told
 from tidegate.core import intervention
+from tidegate.core.decide import Apply, RunHook, decide
 from tidegate.core.exposure import FULL, NONE, Exposure
 from tidegate.core.plan import Hook, Step, Unsure
-from tidegate.core.rollout import Apply, HookSeen, HookState, Phase, Readiness, Ready, Rollout, RunHook, Tidy, decide
+from tidegate.core.rollout import HookSeen, HookState, Phase, Readiness, Ready, Rollout, Tidy
 from tidegate.core.setting import Setting
 from tidegate.core.verdict import GOOD, Cause, Judgement
 

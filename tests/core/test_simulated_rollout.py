@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from benchmarks.simulation.follow import Following, Look, follow
+from tidegate.core.decide import decide
 from tidegate.core.exposure import FULL, NONE, Exposure
 from tidegate.core.plan import read_plan
-from tidegate.core.rollout import Phase, Rollout, Seen, decide
+from tidegate.core.rollout import Phase, Rollout, Seen
 from tidegate.core.setting import Applied
 from tidegate.core.verdict import GOOD, Cause, unknown
 

@@ -14,11 +14,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from tidegate.core.decide import Action, decide
 from tidegate.core.errors import Refused
 from tidegate.core.exposure import NONE, Exposure
 from tidegate.core.intervention import promote
 from tidegate.core.plan import Plan
-from tidegate.core.rollout import ALONE, Action, Phase, Rollout, Seen, Together, decide
+from tidegate.core.rollout import ALONE, Phase, Rollout, Seen, Together
 
 Turn = tuple[Rollout, tuple[Action, ...]]
 

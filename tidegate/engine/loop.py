@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from tidegate.core.decide import Action, RunHook, decide
 from tidegate.core.errors import Stale, TidegateError, Unreachable
 from tidegate.core.release import decide_parts
-from tidegate.core.rollout import Action, Phase, Rollout, RunHook, Seen, Tidy, decide
+from tidegate.core.rollout import Phase, Rollout, Seen, Tidy
 from tidegate.core.setting import Setting
 from tidegate.core.verdict import GOOD
 from tidegate.engine.catalog import Catalog
