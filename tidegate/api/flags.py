@@ -16,6 +16,7 @@ from tidegate.api.door import MOST_FLAGS
 from tidegate.api.environments import as_it_is
 from tidegate.api.flag_body import EvalBody, FlagsValidateBody, read_document
 from tidegate.api.flag_preview import FlagsPreview, preview_flags
+from tidegate.api.in_force import FlagsInForce, InForce
 from tidegate.api.needs import ApiServices, Services
 from tidegate.api.openapi import described
 from tidegate.api.peer import trusted
@@ -125,31 +126,33 @@ def show_stale(which: OneEnvironment, services: Services) -> Response:
 def evaluate(
     which: OneEnvironment,
     services: Services,
+    in_force: FlagsInForce,
     body: Annotated[EvalBody, Depends(body_of(EvalBody, MOST_FLAGS))],
 ) -> Response:
     """What an entity gets, by which rule, and why the others did not hold. Changes nothing."""
     document = None if body.content is None else read_document(body.content, body.format, which.application)
-    return answer(evaluated(evaluator(services, which, document), body.context, body.flag))
+    return answer(evaluated(evaluator(services, in_force, which, document), body.context, body.flag))
 
 
-def evaluator(services: ApiServices, which: Which, document: FlagDocument | None) -> Evaluator | Staged:
+def evaluator(services: ApiServices, in_force: InForce, which: Which, document: FlagDocument | None) -> Evaluator | Staged:
     """Of this document; without one of what is in force, where a rollout counts as far as it is."""
     if document is not None:
         return Evaluator(document)
-    posted = services.flags.board.get(which.subject)
-    return posted.snapshot.staged() if posted is not None else Evaluator(services.flags.orders.present(which.subject))
+    if services.flags.board.get(which.subject) is None:
+        return Evaluator(services.flags.orders.present(which.subject))
+    return in_force.of(which.application, which.environment).view.staged
 
 
 def evaluated(by: Evaluator | Staged, context: Mapping[str, Any], flag: str | None) -> FlagsEvaluated:
     """All flags, or one and why."""
     if flag is None:
-        return {"results": [_result(result) for result in by.evaluate_all(context).values()], "sentence": "", "steps": []}
+        return {"results": [say_result(result) for result in by.evaluate_all(context).values()], "sentence": "", "steps": []}
     explained = by.explain(flag, context)
     steps = [str(step) for step in explained.steps]
-    return {"results": [_result(explained.result)], "sentence": explained.sentence, "steps": steps}
+    return {"results": [say_result(explained.result)], "sentence": explained.sentence, "steps": steps}
 
 
-def _result(result: Result) -> FlagResult:
+def say_result(result: Result) -> FlagResult:
     return {
         "flag": result.flag,
         "value": result.value,

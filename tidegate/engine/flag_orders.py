@@ -13,7 +13,7 @@ from tidegate.core.alarm_set import watched_flags
 from tidegate.core.environment import Environment
 from tidegate.core.errors import Conflict, Invalid, NotFound, Refused
 from tidegate.core.exposure import FULL
-from tidegate.core.flags.codec import decode, digest, encode
+from tidegate.core.flags.codec import decode, digest_of, numbering
 from tidegate.core.flags.document import FlagDocument
 from tidegate.core.intervention import drop
 from tidegate.core.plan import PlanFile
@@ -256,15 +256,13 @@ class FlagOrders:
 
     def _numbered(self, document: FlagDocument, manner: Manner) -> tuple[int, DocumentRecord | None]:
         """The number under which this content goes, and its record when it is new."""
-        known = self._store.documents(document.application, MOST_LOOKED)
+        known, text_of = self._store.documents(document.application, MOST_LOOKED), numbering(document)
         for record in known:
-            numbered = document.numbered(record.number)
-            if digest(numbered) == record.digest:
+            if digest_of(text_of(record.number)) == record.digest:
                 return record.number, None
         number = known[0].number + 1 if known else 1
-        numbered = document.numbered(number)
-        text = encode(numbered)
+        text = text_of(number)
         record = DocumentRecord(
-            document.application, number, text, digest(numbered), self._clock(), manner.by, why=manner.reason
+            document.application, number, text, digest_of(text), self._clock(), manner.by, why=manner.reason
         )
         return number, record

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
@@ -16,7 +16,8 @@ from tidegate.api.dashboard.errors import TellsProblems
 from tidegate.api.dashboard.flags import FlagQuery
 from tidegate.api.dashboard.paper import sheet
 from tidegate.api.dashboard.wish import WhoBody, context_of, wished
-from tidegate.api.flags import evaluated, evaluator
+from tidegate.api.flags import evaluated, evaluator, say_result
+from tidegate.api.in_force import FlagsInForce
 from tidegate.api.needs import Services
 from tidegate.api.peer import trusted
 from tidegate.api.which import OneEnvironment
@@ -25,6 +26,7 @@ from tidegate.core.flags.difference import Change, compare
 from tidegate.core.flags.document import FlagDocument
 from tidegate.core.flags.flags_writer import write_flag, write_segment
 from tidegate.core.flags.in_short import answer_in_short, as_yaml, who_in_short
+from tidegate.core.flags.result import Reason, Result
 from tidegate.core.flags.stale import stale
 
 sheets = APIRouter(route_class=TellsProblems, include_in_schema=False, dependencies=[Depends(trusted)])
@@ -32,7 +34,8 @@ sheets = APIRouter(route_class=TellsProblems, include_in_schema=False, dependenc
 PATH = "/sheets/flags/{application}/{environment}"
 A_PAGE = 50
 MOST_SHOWN = 100
-"""Changes, or answers, on one page."""
+MOST_BESIDE = 40
+"""Changes whose texts stand beside each other; sentences are there of more."""
 
 Wanted = Annotated[str, Query(max_length=200, description="Only those with this in their name, owner or description.")]
 Page = Annotated[int, Query(ge=1, le=100_000)]
@@ -53,9 +56,11 @@ def list_flags(which: OneEnvironment, services: Services, q: Wanted = "", page: 
     document = services.flags.orders.present(which.subject)
     asked = q.lower()
     found = [name for name in document.flags if asked in name.lower() or asked in _about(document, name)]
-    overdue = {one.flag: one.why for one in stale(document, services.clock().date())}
+    here = found[(page - 1) * A_PAGE : page * A_PAGE]
+    shown = FlagDocument(which.application, flags={name: document.flags[name] for name in here})
+    overdue = {one.flag: one.why for one in stale(shown, services.clock().date())}
     counted = services.flags.agents.evaluations(which.subject)
-    lines = [_line(document, name, overdue, counted) for name in found[(page - 1) * A_PAGE : page * A_PAGE]]
+    lines = [_line(shown, name, overdue, counted) for name in here]
     pages = max(1, -(-len(found) // A_PAGE))
     return sheet("flags/list.html", which=which, lines=lines, found=len(found), all=len(document.flags), page=page, pages=pages)
 
@@ -110,7 +115,8 @@ def show_diff(application: ApplicationName, number: DocumentNumber, services: Se
     orders = services.flags.orders
     old, new = orders.document(application, number), orders.document(application, other)
     changes = compare(old, new)
-    shown = [Pair(change, beside(_text(old, change), _text(new, change))) for change in changes[:MOST_SHOWN]]
+    shown = [Pair(change, beside(_text(old, change), _text(new, change))) for change in changes[:MOST_BESIDE]]
+    shown += [Pair(change, ()) for change in changes[MOST_BESIDE:MOST_SHOWN]]
     return sheet("flags/diff.html", old=old, new=new, pairs=shown, all=len(changes))
 
 
@@ -123,16 +129,19 @@ def _text(document: FlagDocument, change: Change) -> str:
 
 
 @sheets.post(PATH + "/who")
-def who(which: OneEnvironment, services: Services, body: Annotated[WhoBody, Depends(body_of(WhoBody))]) -> Response:
+def who(
+    which: OneEnvironment, services: Services, in_force: FlagsInForce, body: Annotated[WhoBody, Depends(body_of(WhoBody))]
+) -> Response:
     """What an entity gets from what is in force, or from what is being typed."""
     changed = None if body.change is None else wished(services, which, body.change).document
-    by, context = evaluator(services, which, changed), context_of(body)
+    by, context = evaluator(services, in_force, which, changed), context_of(body)
     if body.flag:
         return sheet("flags/why.html", which=which, found=evaluated(by, context, body.flag))
-    found = [result for result in evaluated(by, context, None)["results"] if body.q.lower() in result["flag"].lower()]
-    return sheet("flags/who.html", which=which, results=list(_shown(found)), all=len(found))
+    found = [result for name, result in by.evaluate_all(context).items() if body.q.lower() in name.lower()]
+    shown = [say_result(result) for result in _shown(found)]
+    return sheet("flags/who.html", which=which, results=shown, all=len(found))
 
 
-def _shown(results: Sequence[Any]) -> Iterator[Any]:
+def _shown(results: Sequence[Result]) -> Sequence[Result]:
     """What is not the same for everybody comes first."""
-    yield from sorted(results, key=lambda result: result["reason"] in ("STATIC", "DISABLED"))[:MOST_SHOWN]
+    return sorted(results, key=lambda result: result.reason in (Reason.STATIC, Reason.DISABLED))[:MOST_SHOWN]

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NoReturn
 
 from tidegate.core.errors import Invalid, quote
+from tidegate.core.flags.codec import LazyFlags
 from tidegate.core.flags.document import FlagDocument
 from tidegate.core.flags.flag import Flag, Kind, Need, Variant
 from tidegate.core.flags.jsonlogic import OPERATIONS
@@ -32,6 +33,19 @@ def check(document: FlagDocument, what: str = "the flags", *, logic: bool = True
     for name, flag in document.flags.items():
         checker.flag(name, flag)
     checker.cycles()
+    return document
+
+
+def check_flag(document: FlagDocument, name: str, what: str = "the flags") -> FlagDocument:
+    """The same where this flag is all that differs from a document that was checked: of ten thousand flags one is looked at,
+    and those that need it."""
+    checker = _Checker(document, what, logic=True)
+    checker.flag(name, document.flags[name])
+    for other in document.flags.needy() if isinstance(document.flags, LazyFlags) else document.flags.values():
+        for index, need in enumerate(other.needs):
+            if need.flag == name:
+                checker.need(need, f"flags.{other.name}.needs[{index}]")
+    checker.cycles([name])
     return document
 
 
@@ -121,7 +135,7 @@ class _Checker:
             if fault:
                 refuse(self.what, f"{where}.attributes.{key}", fault)
         for index, need in enumerate(flag.needs):
-            self._need(need, f"{where}.needs[{index}]")
+            self.need(need, f"{where}.needs[{index}]")
         if fault := _variants_fault(flag):
             refuse(self.what, f"{where}.variants", fault)
         for variant in flag.variants:
@@ -179,7 +193,7 @@ class _Checker:
                 case Logic(operator=operator) if self.logic and operator not in OPERATIONS:
                     refuse(self.what, where, f"{quote(operator)} is no operation of JsonLogic.\n{_nearest_operation(operator)}")
 
-    def _need(self, need: Need, where: str) -> None:
+    def need(self, need: Need, where: str) -> None:
         other = self.document.flags.get(need.flag)
         if other is None:
             mend = nearest(need.flag, self.document.flags, "Add it.")
@@ -189,10 +203,10 @@ class _Checker:
                 mend = nearest(name, (variant.name for variant in other.variants), "Name one that it has.")
                 refuse(self.what, where, f"{need.flag} has no variant {quote(name)}.\n{mend}")
 
-    def cycles(self) -> None:
+    def cycles(self, starts: Iterable[str] | None = None) -> None:
         """Each flag is visited once; the way back to one that is still open is a cycle."""
         done: set[str] = set()
-        for start in self.document.flags:
+        for start in self.document.flags if starts is None else starts:
             path: dict[str, Iterator[Need]] = {}
             self._open(start, path, done)
             while path:

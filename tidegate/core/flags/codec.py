@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -26,15 +26,23 @@ _AGAIN = "Fetch the document again; the control plane keeps every one."
 
 
 def encode(document: FlagDocument) -> str:
-    if document.text is not None:
-        return document.text
-    content = {
-        "application": document.application,
-        "flags": {name: _in_order(_raw(document.flags, name)) for name in sorted(document.flags)},
-        "number": document.number,
-        "segments": _sorted({name: _encode_segment(segment) for name, segment in document.segments.items()}),
-        "tidegate": FORMAT,
-    }
+    return document.text if document.text is not None else numbering(document)(document.number)
+
+
+def numbering(document: FlagDocument) -> Callable[[int], str]:
+    """The text of this content by number: all of it but the number is written once."""
+    flags = ",".join(f"{_dump(name)}:{_text(document.flags, name)}" for name in sorted(document.flags))
+    segments = _sorted({name: _encode_segment(segment) for name, segment in document.segments.items()})
+    head = f'{{"application":{_dump(document.application)},"flags":{{{flags}}}'
+    tail = _dump({"segments": segments, "tidegate": FORMAT}).removeprefix("{")
+    return lambda number: f'{head},"number":{number},{tail}'
+
+
+def _text(flags: Mapping[str, Flag], name: str) -> str:
+    return flags.text(name) if isinstance(flags, LazyFlags) else _dump(_in_order(encode_flag(flags[name])))
+
+
+def _dump(content: object) -> str:
     return json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
@@ -98,11 +106,13 @@ def _mappings(flags: Any) -> dict[str, dict[str, Any]]:
 class LazyFlags(Mapping[str, Flag]):
     """Flags as they were written, each decoded when it is first asked for. Raises Invalid for one that cannot be."""
 
-    __slots__ = ("_decoded", "_written")
+    __slots__ = ("_changed", "_decoded", "_texts", "_written")
 
     def __init__(self, written: dict[str, dict[str, Any]]) -> None:
         self._written = written
         self._decoded: dict[str, Flag] = {}
+        self._texts: dict[str, str] = {}  # shared with what was changed after it
+        self._changed: dict[str, str] = {}
 
     def __getitem__(self, name: str) -> Flag:
         flag = self._decoded.get(name)
@@ -127,6 +137,25 @@ class LazyFlags(Mapping[str, Flag]):
     def written(self, name: str) -> dict[str, Any]:
         return self._written[name]
 
+    def needy(self) -> Iterator[Flag]:
+        """Those that need another one. Only they are decoded."""
+        return (self[name] for name, raw in self._written.items() if raw.get("needs"))
+
+    def changed(self, flag: Flag) -> LazyFlags:
+        """With this flag, new or in the place of the one before. All others stay as they were written."""
+        written = encode_flag(flag)
+        after = LazyFlags({**self._written, flag.name: written})
+        after._decoded = {**self._decoded, flag.name: flag}
+        after._texts, after._changed = self._texts, {**self._changed, flag.name: _dump(_in_order(written))}
+        return after
+
+    def text(self, name: str) -> str:
+        """Its part of the canonical text, written once."""
+        text = self._changed.get(name) or self._texts.get(name)
+        if text is None:
+            text = self._texts[name] = _dump(_in_order(self._written[name]))
+        return text
+
 
 def _raw(flags: Mapping[str, Flag], name: str) -> dict[str, Any]:
     return flags.written(name) if isinstance(flags, LazyFlags) else encode_flag(flags[name])
@@ -148,6 +177,8 @@ def _is_same(old: FlagDocument, new: FlagDocument, name: str) -> bool:
     if name not in old.flags or name not in new.flags:
         return False
     was, now = _raw(old.flags, name), _raw(new.flags, name)
+    if was is now:
+        return True
     return was == now and (now["kind"] != Kind.VALUE or _mapped(was) == _mapped(now))
 
 

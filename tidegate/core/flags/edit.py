@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from tidegate.core.errors import Invalid, NotFound
-from tidegate.core.flags.check import check
+from tidegate.core.flags.check import check, check_flag
+from tidegate.core.flags.codec import LazyFlags
 from tidegate.core.flags.document import FlagDocument
 from tidegate.core.flags.flag import Flag, Kind
 from tidegate.core.flags.flags_file import read_flag, read_segment, simple_name
@@ -75,4 +76,5 @@ def _plain(flag: Flag, *, value: bool) -> Flag:
 
 
 def _with(document: FlagDocument, flag: Flag, what: str = "the flags") -> FlagDocument:
-    return check(replace(document, number=0, flags={**document.flags, flag.name: flag}, text=None), what)
+    flags = document.flags.changed(flag) if isinstance(document.flags, LazyFlags) else {**document.flags, flag.name: flag}
+    return check_flag(replace(document, number=0, flags=flags, text=None), flag.name, what)
