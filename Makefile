@@ -8,7 +8,7 @@ WORKERS ?= 2
 # What was simulated of this commit, so that a run can be stopped and goes on.
 SIMULATED ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tidegate/simulation/$(shell git rev-parse --short HEAD 2>/dev/null || echo here)
 
-.PHONY: demo test check format bench nightly nightly-tests nightly-simulation nightly-type-one nightly-published setup setup-test lock clean
+.PHONY: demo test check format bench docs nightly nightly-tests nightly-simulation nightly-type-one nightly-published setup setup-test lock clean
 
 demo: $(INSTALLED)  ## a good release and a bad one, with real traffic, in about two minutes
 	$(BIN)/tidegate demo
@@ -28,6 +28,9 @@ format: $(INSTALLED)
 
 bench: $(INSTALLED) setup-test  ## figures, as ratios within one run
 	$(BIN)/python -m benchmarks
+
+docs: $(INSTALLED)  ## the documentation as a site, in build/site; a link that leads nowhere is an error
+	$(BIN)/zensical build --clean --strict
 
 nightly: nightly-tests nightly-published nightly-simulation nightly-type-one  ## the long forms, hours of them
 
@@ -60,4 +63,4 @@ lock: $(INSTALLED)  ## resolve the dependencies anew
 		--python-version 3.11 --all-extras --group dev pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
