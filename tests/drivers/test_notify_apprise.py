@@ -39,7 +39,7 @@ class Receiver(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        return f"json://ann:topsecret@127.0.0.1:{self.server_port}/hidden/path"
+        return f"json://ann:topsecret@127.0.0.1:{self.server_port}/hidden/path?cto=30&rto=30"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -142,10 +142,12 @@ class Mailbox(MessageHandler):  # type: ignore[misc]  # theirs has no annotation
 
 def test_mail_arrives_at_a_real_smtp_server(monkeypatch: pytest.MonkeyPatch) -> None:
     mailbox, port = Mailbox(), free_port()
-    server = Controller(mailbox, hostname="127.0.0.1", port=port)
+    server = Controller(mailbox, hostname="127.0.0.1", port=port, ready_timeout=30)
     server.start()
     try:
-        monkeypatch.setenv("MAIL", f"mailto://127.0.0.1:{port}?from=tidegate@example.org&to=ann@example.org&mode=insecure")
+        monkeypatch.setenv(
+            "MAIL", f"mailto://127.0.0.1:{port}?from=tidegate@example.org&to=ann@example.org&mode=insecure&cto=30&rto=30"
+        )
         tell("env:MAIL")
     finally:
         server.stop()

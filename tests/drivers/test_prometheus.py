@@ -50,7 +50,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with prometheus.page() as page:
         page.text = SHOWN
         with prometheus.running(tmp_path_factory.mktemp("prometheus"), {"shop": page.target}) as found:
-            source = Prometheus(found, clock)
+            source = Prometheus(found, clock, timeout=timedelta(seconds=30))
             till(lambda: source.counters(["sales_total"], clock())["sales_total"])
             source.close()
             yield found
@@ -58,7 +58,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def real(url: str) -> Iterator[Prometheus]:
-    source = Prometheus(url, clock)
+    source = Prometheus(url, clock, timeout=timedelta(seconds=30))  # a busy machine is no fault of it
     yield source
     source.close()
 
