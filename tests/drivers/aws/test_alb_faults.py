@@ -76,7 +76,6 @@ def strike(proxy: FaultProxy, home: Path, story: str, fault: Fault | None, patch
         ("good", Fault("RegisterTaskDefinition", 1, Wrong.DONE_AND_ERROR)),
         ("bad", Fault("DescribeServices", 2, Wrong.THROTTLED, MANY)),
         ("bad", Fault("ModifyRule", 2, Wrong.LOST, MANY)),
-        ("bad", Fault("GetMetricData", 1, Wrong.UNHEARD, MANY)),
     ],
     ids=lambda value: f"{value.operation} {value.wrong}" if isinstance(value, Fault) else value,
 )
