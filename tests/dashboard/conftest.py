@@ -40,10 +40,10 @@ class Watched:
         page.on("pageerror", lambda error: self.strange.append(str(error)))
         page.on("request", lambda asked: None if asked.url.startswith(own) else self.strange.append(f"asked {asked.url}"))
 
-    def violations(self) -> list[str]:
-        """What axe finds."""
+    def violations(self, *rules: str) -> list[str]:
+        """What axe finds, by these rules or by all of them."""
         self.page.evaluate(AXE)
-        found = self.page.evaluate("axe.run()")["violations"]
+        found = self.page.evaluate("axe.run()" if not rules else f"axe.run({{runOnly: {list(rules)}}})")["violations"]
         return [f"{one['id']}: {one['help']} {[node['html'][:200] for node in one['nodes']]}" for one in found]
 
     def is_wider_than_the_screen(self) -> bool:

@@ -94,12 +94,14 @@ def test_no_page_errs_asks_elsewhere_or_shuts_anybody_out(
 ) -> None:
     _house, own = shop
     watched = open_page(own, width=look[0], scheme=look[1])
+    # The pages are the same in both looks, but for their colours.
+    rules = ("color-contrast",) if look[1] == "light" else ()
     for path in PAGES:
         missing = watched.page.goto(path)
         assert missing is not None
         assert missing.status == (404 if path == "/nowhere" else 200), path
         is_filled(watched.page)
-        assert watched.violations() == [], path
+        assert watched.violations(*rules) == [], path
         assert not watched.is_wider_than_the_screen(), path
         watched.strange = [said for said in watched.strange if not (path == "/nowhere" and "404" in said)]
         assert watched.strange == [], path
@@ -156,8 +158,7 @@ def test_a_flag_is_changed_with_the_mouse_and_the_history_knows_the_person(
     begun = house.glance.rollout("shop-prod-2")
     assert (begun.by, begun.steps[0].exposure) == ("ann (dashboard)", "5%")
     assert house.flag_services.glance.documents("shop")[0].why == "more people"
-    expected = [said for said in watched.strange if "422" not in said]
-    assert expected == []
+    assert watched.strange == []
 
 
 def test_a_flag_is_turned_off_with_the_keyboard_alone(quiet: Served, open_page: Callable[..., Watched]) -> None:

@@ -15,11 +15,11 @@ from tidegate.api.dashboard.flags import PATH as PAGE
 from tidegate.api.dashboard.paper import page, sheet
 from tidegate.api.dashboard.wish import KINDS, CheckBody, Do, api_path, base_of, text_of, wished
 from tidegate.api.flags import ahead
-from tidegate.api.needs import Services
+from tidegate.api.needs import ApiServices, Services
 from tidegate.api.peer import trusted
-from tidegate.api.which import OneEnvironment
+from tidegate.api.which import OneEnvironment, Which
 from tidegate.core.document import read
-from tidegate.core.errors import Conflict
+from tidegate.core.errors import Conflict, Invalid
 from tidegate.core.plan import PlanFile
 from tidegate.core.protection import unprotected
 
@@ -64,6 +64,13 @@ def show_form(which: OneEnvironment, services: Services, do: Do, name: Name = ""
 @sheets.post(PATH)
 def check(which: OneEnvironment, services: Services, body: Annotated[CheckBody, Depends(body_of(CheckBody))]) -> Response:
     """What `validate` of the API says, of what is typed now. Changes nothing."""
+    try:
+        return _ahead(services, which, body)
+    except Invalid as wrong:  # half a word is no error of the asker
+        return sheet("part_problem.html", what=wrong.what, mend=wrong.mend)
+
+
+def _ahead(services: ApiServices, which: Which, body: CheckBody) -> Response:
     wish = wished(services, which, body)
     if wish.base != body.base:
         raise Conflict(
