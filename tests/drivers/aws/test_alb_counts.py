@@ -100,7 +100,7 @@ def test_a_bad_version_goes_back_by_the_load_balancers_own_counts_of_the_minute(
 
 def test_a_good_version_is_measured_and_its_loser_stays_until_nobody_comes(tmp_path: Path, place: Place) -> None:
     world = BusyWorld(tmp_path, place, SOON, users=40, period=timedelta(seconds=5), late=timedelta(seconds=3))
-    world.traffic.sticky = timedelta(seconds=45)  # longer than the file says: users that ALB keeps for too long
+    world.traffic.sticky = timedelta(seconds=80)  # longer than the file says: users that ALB keeps for too long
     serving(world)
     plan = {"canary": {"first": "50%", "hold": "30s"}, "bake": "20s", "keep_baseline": "3s", "unsure": {"no_data": "promote"}}
     world.release("v2", plan=plan)
