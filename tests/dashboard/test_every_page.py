@@ -114,6 +114,7 @@ def test_who_is_not_signed_in_sees_how_to_instead_of_people(shop: Served, open_p
     is_filled(watched.page)
     expect(watched.page.locator("#flag-list")).to_contain_text("tidegate open")
     assert watched.violations() == []
+    assert watched.strange == []
 
 
 def test_flags_are_found_while_typing_and_a_user_s_answer_is_explained(shop: Served, open_page: Callable[..., Watched]) -> None:

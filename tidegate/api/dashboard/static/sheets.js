@@ -21,6 +21,10 @@ const Sheets = (() => {
   };
   const asked = async (place, method, path, body) => {
     const turn = place.turn = (place.turn || 0) + 1;
+    if (!Tidegate.session()) {
+      Tidegate.put(place, SIGN_IN);
+      return false;
+    }
     place.setAttribute("aria-busy", "true");
     let html, ok = false;
     try {
@@ -102,6 +106,9 @@ const Sheets = (() => {
     }
   };
 
+  window.addEventListener("storage", () => {
+    for (const place of document.querySelectorAll("[data-sheet]")) load(place);
+  });
   document.addEventListener("visibilitychange", () => {
     if (!document.hidden) for (const place of document.querySelectorAll("[data-sheet][data-every]")) load(place);
   });
