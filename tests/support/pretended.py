@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from tidegate.core.decide import Action, Apply, RunHook, decide
 from tidegate.core.exposure import NONE, Exposure
 from tidegate.core.plan import Plan
-from tidegate.core.decide import Action, Apply, RunHook, decide
 from tidegate.core.rollout import HookSeen, HookState, Phase, Readiness, Ready, Rollout, Seen, Tidy
 from tidegate.core.setting import UNSEEN, Applied
 from tidegate.core.verdict import GOOD, Verdict
