@@ -36,6 +36,7 @@ nightly: nightly-tests nightly-published nightly-simulation nightly-type-one  ##
 
 nightly-tests: $(INSTALLED) setup-test  ## chaos, many users, many changes
 	$(BIN)/pytest -m nightly --timeout 3600
+	EXPLORE=1 $(BIN)/pytest -m "not nightly and not real" --timeout 3600
 
 nightly-published: $(INSTALLED)  ## the published sizes of designs, reproduced
 	$(BIN)/python -m benchmarks.simulation.published

@@ -15,7 +15,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-ROLLOUT, INTERVENTION, SETTING = "rollout.py", "intervention.py", "setting.py"
+ROLLOUT, DECIDE, TIDYING = "rollout.py", "decide.py", "tidying.py"
+INTERVENTION, SETTING = "intervention.py", "setting.py"
 
 # file, the line as it is, the fault, the promise that must turn red
 FAULTS = [
@@ -26,13 +27,13 @@ FAULTS = [
         "test_exposure_grows_or_holds_and_falls_only_to_zero",
     ),
     (
-        ROLLOUT,
+        DECIDE,
         "if unlike := _unlike(rollout, seen.applied):",
         "if unlike := (rollout.paused and _unlike(rollout, seen.applied)):",
         "test_a_step_is_wanted_only_after_the_step_before_was_seen_and_looked_at",
     ),
     (
-        ROLLOUT,
+        DECIDE,
         "return shift_to(rollout, rollout.step + 1, why)",
         "return shift_to(rollout, min(rollout.step + 2, len(rollout.plan.steps) - 1), why)",
         "test_nobody_gets_more_than_the_next_step_beyond_what_was_seen",
@@ -44,20 +45,20 @@ FAULTS = [
         "test_nobody_gets_more_than_the_next_step_beyond_what_was_seen",
     ),
     (
-        ROLLOUT,
+        DECIDE,
         "if seen.verdict.judgement is Judgement.BAD:",
         "if seen.verdict.judgement is Judgement.BAD and not rollout.waiting and not rollout.paused:",
         "test_after_a_bad_verdict_nobody_is_let_in_again_and_it_ends_rolled_back",
     ),
     (
-        ROLLOUT,
+        DECIDE,
         "    if rollout.phase is Phase.ROLLING_BACK:\n        return _rolling_back(rollout, seen, now)\n    if not",
         "    if rollout.phase is Phase.ROLLING_BACK and seen.verdict.judgement is not Judgement.GOOD:\n"
         "        return _rolling_back(rollout, seen, now)\n    if not",
         "test_after_a_bad_verdict_nobody_is_let_in_again_and_it_ends_rolled_back",
     ),
     (
-        ROLLOUT,
+        DECIDE,
         "    if seen.applied.exposure != NONE:\n        return rollout\n",
         "    if seen.applied.exposure != NONE or seen.verdict.cause is Cause.BLIND:\n        return rollout\n",
         "test_nothing_blocks_a_rollback",
@@ -69,13 +70,13 @@ FAULTS = [
         "test_an_abort_goes_back_from_wherever_it_is",
     ),
     (
-        ROLLOUT,
+        DECIDE,
         "watched = min(passed, rollout.plan.gap) if rollout.blind is None else timedelta(0)",
         "watched = passed if rollout.blind is None else timedelta(0)",
         "test_a_step_is_left_only_after_it_was_watched_for_its_hold",
     ),
     (
-        ROLLOUT,
+        DECIDE,
         "watched = min(passed, rollout.plan.gap) if rollout.blind is None else timedelta(0)",
         "watched = min(passed, rollout.plan.gap)",
         "test_a_step_is_left_only_after_it_was_watched_for_its_hold",
@@ -87,55 +88,55 @@ FAULTS = [
         "test_a_step_is_left_only_after_it_was_watched_for_its_hold",
     ),
     (
-        ROLLOUT,
+        DECIDE,
         "    if rollout.paused:\n        return _paused(rollout)\n    if seen.verdict",
         "    if seen.verdict",
         "test_a_pause_holds",
     ),
     (
-        ROLLOUT,
+        DECIDE,
         "is_blind = verdict.judgement is Judgement.UNKNOWN and verdict.cause in (Cause.BLIND, None)",
         "is_blind = verdict.judgement is Judgement.UNKNOWN and verdict.cause is None",
         "test_a_blind_world_never_completes",
     ),
     (
-        ROLLOUT,
+        DECIDE,
         'return "the lever does not show what it applies"',
         'return ""',
         "test_a_blind_world_never_completes",
     ),
     (
-        ROLLOUT,
+        DECIDE,
         "return rollout.blind is not None and rollout.blind >= rollout.plan.patience",
         "return rollout.blind is not None and rollout.blind > rollout.plan.patience",
         "test_who_cannot_see_for_as_long_as_the_patience_goes_back_or_waits_for_a_person",
     ),
     (
-        ROLLOUT,
+        DECIDE,
         "if rollout.elapsed >= rollout.plan.deadline:",
         "if rollout.elapsed >= rollout.plan.deadline and not rollout.blind:",
         "test_what_is_not_finished_by_its_deadline_is_not_going_on",
     ),
     (
-        ROLLOUT,
+        TIDYING,
         "case Tidy.HAND_OVER if stable == winner:",
         "case Tidy.HAND_OVER:",
         "test_the_winner_is_handed_over_in_three_steps_each_seen_before_the_next",
     ),
     (
-        ROLLOUT,
+        TIDYING,
         "case Tidy.UNWEIGH if seen.applied.exposure == NONE:",
         "case Tidy.UNWEIGH:",
         "test_the_winner_is_handed_over_in_three_steps_each_seen_before_the_next",
     ),
     (
-        ROLLOUT,
+        TIDYING,
         "if rollout.tidy in (Tidy.UNWEIGH, Tidy.EMPTY) and stable",
         "if rollout.tidy is Tidy.UNWEIGH and stable",
         "test_settled_means_that_the_lever_is_free",
     ),
     (
-        ROLLOUT,
+        TIDYING,
         'case Tidy.EMPTY if seen.applied.slot == "":',
         "case Tidy.EMPTY if seen.applied.slot is not None:",
         "test_settled_means_that_the_lever_is_free",
@@ -147,21 +148,21 @@ FAULTS = [
         "test_whatever_the_router_does_its_users_find_a_running_version",
     ),
     (
-        ROLLOUT,
+        DECIDE,
         "if not rollout.settled:\n        actions.append",
         "if not rollout.tidied:\n        actions.append",
         "test_settled_means_that_the_lever_is_free",
     ),
     (
-        ROLLOUT,
+        DECIDE,
         "if (rollout.watched < step.hold and not proven) or not rollout.watched:",
         "if rollout.watched < step.hold and not proven:",
         "test_deciding_twice_at_one_instant_asks_for_the_same",
     ),
     (
-        ROLLOUT,
-        "if step.hook and not rollout.hook_passed:\n        return _decided",
-        "if step.hook and not rollout.hook_passed and not step.gate and step.hold:\n        return _decided",
+        DECIDE,
+        "if step.hook and not rollout.hook_passed:\n        return decided",
+        "if step.hook and not rollout.hook_passed and not step.gate and step.hold:\n        return decided",
         "test_a_hook_is_asked_for_until_it_has_passed_in_its_own_step",
     ),
     (
@@ -177,25 +178,25 @@ FAULTS = [
         "test_a_rollout_survives_being_written_down_at_every_point",
     ),
     (
-        ROLLOUT,
-        "return replace(_tidied(rollout, Tidy.KEEP), freed=now)",
-        "return replace(_tidied(rollout, Tidy.KEEP), freed=now, ended=None)",
+        TIDYING,
+        "return replace(_now(rollout, Tidy.KEEP), freed=now)",
+        "return replace(_now(rollout, Tidy.KEEP), freed=now, ended=None)",
         "test_the_end_is_the_end",
     ),
     (
-        ROLLOUT,
+        TIDYING,
         "case Tidy.RETIRE if seen.loser_gone:",
         "case Tidy.RETIRE if seen.loser_gone and rollout.phase is Phase.COMPLETED:",
         "test_every_story_comes_to_an_end_when_the_world_is_mended",
     ),
     (
-        ROLLOUT,
+        DECIDE,
         "return replace(rollout, judged=True, unverified=(*rollout.unverified, rollout.step))",
         "return replace(rollout, judged=not step.gate, unverified=(*rollout.unverified, rollout.step))",
         "test_an_unverified_step_is_named_once",
     ),
     (
-        ROLLOUT,
+        DECIDE,
         "elapsed = rollout.elapsed if held else rollout.elapsed + passed",
         "elapsed = rollout.elapsed + 500 * passed",
         "test_a_calm_world_completes",

@@ -26,8 +26,7 @@ BLIND, NO_DATA = "verdict blind errors: its source does not answer", "verdict no
 TENTH, HALF, HOOK = Exposure(1000), Exposure(5000), Hook(("smoke-test",))
 ZERO = timedelta(0)
 
-settings.register_profile("promises", max_examples=int(os.environ.get("PROMISES", "40")), deadline=None)
-settings.load_profile("promises")
+ENOUGH = settings(max_examples=int(os.environ.get("PROMISES", "40")), deadline=None)
 
 
 def by_look(turns: list[Turn]) -> Iterator[Turn]:
@@ -62,6 +61,7 @@ def mend(world: World) -> World:
     raise AssertionError(f"it never ends: {world.rollout}")
 
 
+@ENOUGH
 @given(stories(guarded=False))
 def test_exposure_grows_or_holds_and_falls_only_to_zero(story: Story) -> None:
     for turn in story.turns():
@@ -70,6 +70,7 @@ def test_exposure_grows_or_holds_and_falls_only_to_zero(story: Story) -> None:
             assert after.wanted >= before.wanted or (after.wanted == NONE and after.phase is Phase.ROLLING_BACK)
 
 
+@ENOUGH
 @given(stories(without=("promote full",)))
 def test_a_step_is_wanted_only_after_the_step_before_was_seen_and_looked_at(story: Story) -> None:
     for turn in story.turns():
@@ -85,6 +86,7 @@ def test_a_step_is_wanted_only_after_the_step_before_was_seen_and_looked_at(stor
             assert turn.seen.verdict.judgement is Judgement.GOOD or turn.seen.verdict.cause is Cause.NO_DATA
 
 
+@ENOUGH
 @given(stories())
 @example(told((3, "router stuck"), (0, "promote"), (0, "promote"), steps=(Step(TENTH, TICK), Step(HALF, TICK), Step(FULL))))
 def test_nobody_gets_more_than_the_next_step_beyond_what_was_seen(story: Story) -> None:
@@ -101,6 +103,7 @@ def test_nobody_gets_more_than_the_next_step_beyond_what_was_seen(story: Story) 
             assert setting.exposure <= shares[step]
 
 
+@ENOUGH
 @given(stories())
 def test_after_a_bad_verdict_nobody_is_let_in_again_and_it_ends_rolled_back(story: Story) -> None:
     is_bad = False
@@ -112,6 +115,7 @@ def test_after_a_bad_verdict_nobody_is_let_in_again_and_it_ends_rolled_back(stor
             assert turn.after.setting.exposure == NONE
 
 
+@ENOUGH
 @given(stories())
 def test_nothing_blocks_a_rollback(story: Story) -> None:
     for turn in story.turns():
@@ -124,6 +128,7 @@ def test_nothing_blocks_a_rollback(story: Story) -> None:
             assert [setting.exposure for setting in asked(turn)] == [NONE]
 
 
+@ENOUGH
 @given(stories())
 def test_an_abort_goes_back_from_wherever_it_is(story: Story) -> None:
     for turn in story.turns():
@@ -131,6 +136,7 @@ def test_an_abort_goes_back_from_wherever_it_is(story: Story) -> None:
             assert intervention.abort(turn.before, "ann").phase is Phase.ROLLING_BACK
 
 
+@ENOUGH
 @given(stories(without=("promote",), first=False))
 def test_a_step_is_left_only_after_it_was_watched_for_its_hold(story: Story) -> None:
     """Counts again, from what was seen: a span counts when both of its ends saw everything, up to one gap."""
@@ -157,6 +163,7 @@ def _sees(turn: Turn) -> bool:
     return turn.seen.applied.shows(turn.before.setting) and turn.seen.verdict.cause is not Cause.BLIND
 
 
+@ENOUGH
 @given(stories())
 def test_a_pause_holds(story: Story) -> None:
     for turn in by_look(story.turns()):
@@ -165,6 +172,7 @@ def test_a_pause_holds(story: Story) -> None:
             assert turn.after.phase is not Phase.WATCHING or turn.after.watched <= turn.before.watched
 
 
+@ENOUGH
 @given(stories(without=("promote", "verdict", "router", "clock"), first=False), st.sampled_from(("guards", "router")))
 def test_a_blind_world_never_completes(story: Story, what: str) -> None:
     blinding = "verdict blind nobody answers" if what == "guards" else "router blind"
@@ -173,6 +181,7 @@ def test_a_blind_world_never_completes(story: Story, what: str) -> None:
     assert not any(went_on(turn) for turn in world.turns if turn.before.phase is not Phase.PREPARING)
 
 
+@ENOUGH
 @given(stories(without=BY_PERSONS))
 def test_who_cannot_see_for_as_long_as_the_patience_goes_back_or_waits_for_a_person(story: Story) -> None:
     for turn in by_look(story.turns()):
@@ -182,6 +191,7 @@ def test_who_cannot_see_for_as_long_as_the_patience_goes_back_or_waits_for_a_per
             assert after.waiting
 
 
+@ENOUGH
 @given(stories())
 @example(told((6, BLIND), (2, "controller down 20s"), deadline=20 * TICK, patience=60 * TICK, steps=(Step(FULL, 60 * TICK),)))
 def test_what_is_not_finished_by_its_deadline_is_not_going_on(story: Story) -> None:
@@ -193,6 +203,7 @@ def test_what_is_not_finished_by_its_deadline_is_not_going_on(story: Story) -> N
             assert turn.after.phase in BACK
 
 
+@ENOUGH
 @given(stories())
 @example(told((8, "router stuck"), (3, "router works")))
 def test_the_winner_is_handed_over_in_three_steps_each_seen_before_the_next(story: Story) -> None:
@@ -215,6 +226,7 @@ def test_the_winner_is_handed_over_in_three_steps_each_seen_before_the_next(stor
     assert owed is Tidy.KEEP
 
 
+@ENOUGH
 @given(stories(without=("drift",)))
 def test_whatever_the_router_does_its_users_find_a_running_version(story: Story) -> None:
     """Also after a restart on a broken weights file, which sends everybody to the stable side."""
@@ -228,6 +240,7 @@ def test_whatever_the_router_does_its_users_find_a_running_version(story: Story)
         assert served - {""} <= turn.after.needs
 
 
+@ENOUGH
 @given(stories())
 @example(told((10, "router stuck"), (0, "drift stable to v1"), (3, "router works")))
 def test_settled_means_that_the_lever_is_free(story: Story) -> None:
@@ -240,6 +253,7 @@ def test_settled_means_that_the_lever_is_free(story: Story) -> None:
             assert turn.seen.applied.stable == turn.after.setting.stable
 
 
+@ENOUGH
 @given(stories(guarded=False))
 def test_deciding_twice_at_one_instant_asks_for_the_same(story: Story) -> None:
     for turn in by_look(story.turns()):
@@ -252,6 +266,7 @@ def test_deciding_twice_at_one_instant_asks_for_the_same(story: Story) -> None:
         assert again.phase in (turn.after.phase, Phase.WATCHING)
 
 
+@ENOUGH
 @given(stories(without=("promote",)))
 @example(told((3, "hook passed"), (8, "nothing"), steps=(Step(TENTH, TICK, hook=HOOK), Step(FULL, TICK, hook=HOOK))))
 def test_a_hook_is_asked_for_until_it_has_passed_in_its_own_step(story: Story) -> None:
@@ -270,12 +285,14 @@ def test_a_hook_is_asked_for_until_it_has_passed_in_its_own_step(story: Story) -
 _json: TypeAdapter[Rollout] = TypeAdapter(Rollout)
 
 
+@ENOUGH
 @given(stories(guarded=False))
 def test_a_rollout_survives_being_written_down_at_every_point(story: Story) -> None:
     for turn in mend(story.play()).turns:
         assert _json.validate_json(_json.dump_json(turn.after)) == turn.after
 
 
+@ENOUGH
 @given(stories(guarded=False))
 def test_every_story_comes_to_an_end_when_the_world_is_mended(story: Story) -> None:
     ended = mend(story.play()).rollout
@@ -284,6 +301,7 @@ def test_every_story_comes_to_an_end_when_the_world_is_mended(story: Story) -> N
     assert ended.loser not in ended.needs or not ended.loser
 
 
+@ENOUGH
 @given(stories())
 @example(told((1, NO_DATA), (8, "nothing"), steps=(Step(FULL, TICK, "ask ann"),)))
 def test_an_unverified_step_is_named_once(story: Story) -> None:
@@ -291,6 +309,7 @@ def test_an_unverified_step_is_named_once(story: Story) -> None:
     assert list(unverified) == sorted(set(unverified))
 
 
+@ENOUGH
 @given(stories())
 def test_the_end_is_the_end(story: Story) -> None:
     for turn in story.turns():
@@ -299,6 +318,7 @@ def test_the_end_is_the_end(story: Story) -> None:
             assert turn.after.ended == turn.before.ended
 
 
+@ENOUGH
 @given(stories(without=("clock", "controller", "drift", "router", "verdict", "candidate", "hook", *BY_PERSONS), first=False))
 def test_a_calm_world_completes(story: Story) -> None:
     if story.plan.deadline > 10 * 60 * TICK:

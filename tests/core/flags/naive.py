@@ -10,7 +10,7 @@ from tidegate.core.flags.document import FlagDocument
 from tidegate.core.flags.flag import Flag, Kind
 from tidegate.core.flags.flagd_operations import GivenUp, fractional
 from tidegate.core.flags.jsonlogic import FLAGD
-from tidegate.core.flags.logic import missing, missing_some, var
+from tidegate.core.flags.logic import LogicError, missing, missing_some, var
 from tidegate.core.flags.logic_operations import PLAIN
 from tidegate.core.flags.logic_value import UNDEFINED, loose_equal, strict_equal, to_text, truthy
 from tidegate.core.flags.meeting import as_id, as_text, compare, equal, find, holds_text
@@ -42,7 +42,14 @@ class Naive:
         self.document = document
 
     def answer(self, name: str, context: Mapping[str, Any]) -> tuple[str | None, str]:
-        """Variant and reason, without telling a split from another match."""
+        """Variant and reason, without telling a split from another match. A flag that cannot be worked out is off for those
+        that need it."""
+        try:
+            return self._answer(name, context)
+        except (LogicError, ValueError, RecursionError):
+            return None, "ERROR"
+
+    def _answer(self, name: str, context: Mapping[str, Any]) -> tuple[str | None, str]:
         flag = self.document.flags[name]
         if not flag.enabled:
             return None, "DISABLED"
