@@ -227,8 +227,8 @@ def test_a_fault_turns_its_promise_red(fault: tuple[str, str, str, str], tmp_pat
     broken = tmp_path / "tidegate/core" / file
     broken.write_text(broken.read_text().replace(line, instead))
     words = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", f"tests/test_rollout_promises.py::{promise}"]
-    environment = {**os.environ, "PROMISES": "500", "PYTHONPATH": str(tmp_path)}
+    environment = {**os.environ, "PROMISES": "3000", "PYTHONPATH": str(tmp_path)}
     environment.pop("PYTEST_XDIST_WORKER", None)
-    run = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=110, check=False)
+    run = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=900, check=False)
     assert run.returncode == 1, run.stdout + run.stderr
     assert f"FAILED tests/test_rollout_promises.py::{promise}" in run.stdout
