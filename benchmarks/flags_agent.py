@@ -82,8 +82,18 @@ def serve_constant(port: int) -> None:
     import uvicorn  # noqa: PLC0415 - only in that process
 
     from tidegate.agent.serve import open_door  # noqa: PLC0415
+    from tidegate.connection import Connection  # noqa: PLC0415
 
-    config = uvicorn.Config(constant, ws="none", lifespan="off", log_config=None, access_log=False, server_header=False)
+    config = uvicorn.Config(
+        constant,
+        http=Connection,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+    )
     asyncio.run(uvicorn.Server(config).serve(sockets=[open_door("127.0.0.1", port)]))
 
 

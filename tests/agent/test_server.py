@@ -37,6 +37,13 @@ def client(agent: Agent) -> Iterator[httpx2.Client]:
         yield client
 
 
+def test_headers_without_end_are_refused_before_they_are_collected(client: httpx2.Client) -> None:
+    assert client.get(PATH, headers={"X-Long": "x" * 30_000}).status_code == 200
+    assert client.get(PATH, headers={"X-Long": "x" * 40_000}).status_code == 400
+    many = [(f"X-{number}", "x" * 1000) for number in range(40)]
+    assert client.get(PATH, headers=many).status_code == 400
+
+
 # --- AppConfig --------------------------------------------------------------------------------------------------------------
 
 

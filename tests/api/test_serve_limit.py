@@ -9,7 +9,8 @@ import httpx2
 import pytest
 
 from tests.support.served import House
-from tidegate.api.serve import LONGEST_HEAD, OWN_FILES, Serving, most_connections
+from tidegate.api.serve import OWN_FILES, Serving, most_connections
+from tidegate.connection import LONGEST_HEAD
 
 PIECE = b"x" * 4096
 MANY = 10 * LONGEST_HEAD // len(PIECE)

@@ -16,6 +16,7 @@ from tidegate.agent import logs
 from tidegate.agent.agent import Agent
 from tidegate.agent.server import AgentApp
 from tidegate.agent.settings import AgentSettings
+from tidegate.connection import Connection
 from tidegate.core.errors import Refused
 
 MOST_CONNECTIONS = 1000
@@ -55,6 +56,7 @@ def serving(agent: Agent, *, local: bool = True, token: str = "") -> Server:
     app = AgentApp(agent, local=local, token=token)
     config = uvicorn.Config(
         app,
+        http=Connection,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -63,7 +65,7 @@ def serving(agent: Agent, *, local: bool = True, token: str = "") -> Server:
         server_header=False,
         limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=1,
-        h11_max_incomplete_event_size=32 * 1024,
+        proxy_headers=False,
     )
     return Server(config, app)
 

@@ -13,15 +13,15 @@ import threading
 from asyncio import BaseTransport
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import structlog
 import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tidegate.api.door import UID, loopback_door, socket_door
+from tidegate.connection import Connection
 from tidegate.core.errors import Refused, Unreachable
 from tidegate.settings import Settings
 
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 MOST_CONNECTIONS = 2500
 """Per door: a thousand agents stream and report."""
-LONGEST_HEAD = 32 * 1024
-"""Bytes of a request's line and headers, trailers among them."""
 OWN_FILES = 300
 """What the controller itself may have open, which no connection takes from it."""
 START_WITHIN = 10.0
@@ -119,7 +117,7 @@ def _files() -> int:
 def _server(app: ASGIApp) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
-        http=Connection,
+        http=KnowsItsPeer,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -133,52 +131,14 @@ def _server(app: ASGIApp) -> uvicorn.Server:
     return uvicorn.Server(config)
 
 
-class Connection(HttpToolsProtocol):
-    """Writes beside each connection which user it is, where the kernel tells, and ends one whose headers have no end:
-    the parser would collect them for ever."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._head = 0
-        self._unread = 0
+class KnowsItsPeer(Connection):
+    """Writes beside each connection which user it is, where the kernel tells."""
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
         uid = _uid_of(transport.get_extra_info("socket"))
         if uid is not None:
             self.app_state = {**self.app_state, UID: uid}
-
-    def data_received(self, data: bytes) -> None:
-        self._unread += len(data)
-        super().data_received(data)
-        if max(self._head, self._unread) > LONGEST_HEAD and not self.transport.is_closing():
-            self.send_400_response(f"The headers have more than {LONGEST_HEAD:,} bytes.")
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._head = 0
-
-    def on_url(self, url: bytes) -> None:
-        super().on_url(url)
-        self._read_head(len(url))
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        super().on_header(name, value)
-        self._read_head(len(name) + len(value))
-
-    def on_body(self, body: bytes) -> None:
-        super().on_body(body)
-        self._unread = 0
-
-    def on_message_complete(self) -> None:
-        super().on_message_complete()
-        self._unread = 0
-
-    def _read_head(self, size: int) -> None:
-        self._head += size
-        self._unread = 0
-        if self._head > LONGEST_HEAD:
-            raise ValueError("The head is too long.")  # the parser hands it on as a broken request
 
 
 def _uid_of(door: socket.socket | None) -> int | None:
