@@ -16,7 +16,7 @@ from tidegate.core.service import Force, Health, Limits, Listener, On, Service, 
 from tidegate.settings import read_settings
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "README.ja.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SERVICE_PAGE = (ROOT / "docs" / "service-file.md").read_text()
 GLOSSARY = (ROOT / "docs" / "glossary.md").read_text()
 
@@ -35,6 +35,15 @@ def test_the_readme_s_service_file_is_one() -> None:
     (example,) = fenced(ROOT / "README.md", "yaml")
     file = read(Service, yaml.safe_load(example), "the README")
     assert [alarm.name for alarm in file.alarms] == ["errors", "slow"]
+
+
+def test_the_japanese_readme_shows_the_same_file_and_the_same_commands() -> None:
+    def commands(page: str) -> list[str]:
+        lines = (ROOT / page).read_text().splitlines()
+        return [line.partition("  # ")[0].strip() for line in lines if line.startswith("    ")]
+
+    assert fenced(ROOT / "README.ja.md", "yaml") == fenced(ROOT / "README.md", "yaml")
+    assert commands("README.ja.md") == commands("README.md")
 
 
 def test_the_alarms_of_the_documentation_are_alarms() -> None:
