@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.dashboard.conftest import Watched
 from tests.dashboard.shop import PROD, open_environment, open_shop
@@ -130,6 +130,20 @@ def test_flags_are_found_while_typing_and_a_user_s_answer_is_explained(shop: Ser
     expect(page.locator("#who-found")).to_contain_text("yes in segment staff", timeout=PATIENCE)
     assert watched.violations() == []
     assert watched.strange == []
+
+
+def test_a_form_cannot_be_sent_before_its_script_is_there(shop: Served, open_page: Callable[..., Watched]) -> None:
+    """The browser would send it by itself, and leave the page."""
+    page = open_page(shop[1]).page
+    held: list[Route] = []
+    page.route("**/static/sheets.js*", lambda route: held.append(route))  # noqa: PLW0108 - it wants a function
+    with page.expect_request("**/static/sheets.js*"):
+        page.goto(f"{FLAGS}/flag?name=new-checkout", wait_until="commit")
+    look = page.get_by_role("button", name="Look")
+    expect(look).to_be_disabled(timeout=PATIENCE)
+    for one in held:
+        one.continue_()
+    expect(look).to_be_enabled(timeout=PATIENCE)
 
 
 def test_a_flag_is_changed_with_the_mouse_and_the_history_knows_the_person(

@@ -3,7 +3,8 @@
    <div data-sheet="/sheets/..." id="x">    is asked for with the key of who is signed in; data-every="2000" again and again
    <form data-feeds="x">                    its fields are the query of that sheet, also while typing
    <button data-turn="3">                   inside of a sheet: the same with page=3
-   <form data-checks="/sheets/..." data-into="x">   its fields are sent as JSON, and the answer goes into x */
+   <form data-checks="/sheets/..." data-into="x">   its fields are sent as JSON, and the answer goes into x; its button is
+                                            disabled until this is here: pressed before, the browser would leave the page */
 "use strict";
 
 const Sheets = (() => {
@@ -103,6 +104,7 @@ const Sheets = (() => {
         event.preventDefault();
         check();
       });
+      for (const button of form.querySelectorAll("button[type=submit]")) button.disabled = false;
     }
   };
 
