@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tidegate.cli.asking import can_ask
 from tidegate.cli.options import AsJson
 
 if TYPE_CHECKING:
@@ -53,16 +54,17 @@ def adopt(
     from tidegate.drivers.aws.alb_requests import digest_of  # noqa: PLC0415
 
     shown, aws, second = screen(as_json=as_json), caller(region), other or f"{service}-tidegate"
-    if output.exists() and yes:
+    if output.exists() and (yes or can_ask(shown)):
         raise Refused(f"There is a file {output} already.", "Move it, or name another one with --output.")
     found = find(aws, cluster, service, second, rule)
     name = version or found.version or f"r{found.revision.rpartition(':')[2]}"
     digest = digest_of(file_of(found, service, second, region))
     planned = list(steps(found, service=service, version=name, other=second, digest=digest))
-    if as_json:
-        shown.document({"steps": [step.said for step in planned], "version": name, "made": yes})
-    else:
-        _say_steps(shown, service, [step.said for step in planned])
+    said = [step.said for step in planned]
+    if not as_json:
+        _say_steps(shown, service, said)
+    elif not yes:
+        shown.document({"steps": said, "version": name, "made": False})
     if not (yes or (planned and _agrees(shown))):
         return
     for step in planned:
@@ -72,19 +74,19 @@ def adopt(
             raise Unreachable(error.what, "What was made so far is used: type it again.") from error
     file = file_of(found, service, second, region)
     output.write_text(_as_yaml(file))
-    if not as_json:
-        shown.line(f"{output} is the service file: look it over. Nothing has moved, {name} serves everybody.")
-        shown.line(f"Let Tidegate have it: tidegate deploy -f {output} --version {name}")
+    if as_json:
+        shown.document({"steps": said, "version": name, "made": True})
+        return
+    shown.line(f"{output} is the service file: look it over. Nothing has moved, {name} serves everybody.")
+    shown.line(f"Let Tidegate have it: tidegate deploy -f {output} --version {name}")
 
 
 def _agrees(shown: Any) -> bool:
-    import sys  # noqa: PLC0415
-
-    if shown.json or not (sys.stdin.isatty() and shown.out.is_terminal):
-        if not shown.json:
-            shown.line("Nothing was changed. To make these changes: --yes.")
-        return False
-    return typer.confirm("Make these changes?")
+    if can_ask(shown):
+        return typer.confirm("Make these changes?")
+    if not shown.json:
+        shown.line("Nothing was changed. To make these changes: --yes.")
+    return False
 
 
 def _say_steps(shown: Any, service: str, planned: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import pytest
 from tests.drivers.aws.test_alb_requests import must_be_taken
 from tests.support.aws_world import AwsWorld, Place, _network
 from tests.support.fault_proxy import Fault, FaultProxy, Wrong
+from tests.support.terminal import terminal
 from tidegate.cli.main import main
 from tidegate.core.document import read
 from tidegate.core.rollout import Phase
@@ -154,6 +156,33 @@ def test_a_service_is_taken_over_without_moving_anybody_and_released_then(
     for _ in range(90):
         world.tick()
     assert world.serving() == {"shop/web:v2": 100}
+
+
+@pytest.mark.real
+def test_a_file_that_is_there_is_not_written_over_and_nobody_is_asked(running: Running, tmp_path: Path) -> None:
+    path = tmp_path / "web.yaml"
+    path.write_text("mine")
+    before = running.rules()
+    words = ("aws", "adopt", running.name, "--cluster", running.name, "-o", str(path))
+    with terminal(*words, columns=200) as at:
+        at.until(f"There is a file {path} already.")
+        assert at.process.wait(20) == 2
+    assert (path.read_text(), running.rules()) == ("mine", before)
+
+
+@pytest.mark.real
+def test_programs_are_told_that_it_was_made_when_it_was(
+    running: Running, tmp_path: Path, proxy: FaultProxy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("-o", str(tmp_path / "web.yaml"), "--json")
+    assert adopt(running, *words) == 0
+    assert json.loads(capsys.readouterr().out)["made"] is False
+    proxy.arm(Fault("CreateService", 1, Wrong.LOST))
+    assert adopt(running, *words, "--yes") == 2
+    assert list(json.loads(capsys.readouterr().out)) == ["problem"]
+    proxy.arm(None)
+    assert adopt(running, *words, "--yes") == 0
+    assert json.loads(capsys.readouterr().out)["made"] is True
 
 
 @pytest.mark.real
