@@ -10,12 +10,13 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from tidegate.controller import Beating
+from tidegate.controller import Beating, Poked
 from tidegate.core.errors import Unreachable
 from tidegate.store.store import SqlStore
 
@@ -25,25 +26,26 @@ NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 class Ticking:
     """A loop that does as it is told, and stops its beating after some ticks."""
 
-    def __init__(self, ticks: int, do: Callable[[], object] = lambda: None, problem: str = "") -> None:
+    def __init__(self, ticks: int, do: Callable[[], object] = lambda: None, problem: str = "", *, moving: bool = True) -> None:
         self.ticks = ticks
         self.ticked = 0
         self.problem = problem
         self.beating: Beating | None = None
         self._do = do
+        self._moving = moving
 
     def tick(self, now: datetime) -> bool:
         self.ticked += 1
         if self.ticked == self.ticks and self.beating is not None:
             self.beating.stop()
         self._do()
-        return True
+        return self._moving
 
 
 def _beaten(loop: Any, also: Callable[[], object] = lambda: None) -> tuple[Beating, list[str]]:
     """A beating after its loop has ticked, and what was logged."""
     every = timedelta(milliseconds=1)
-    beating = Beating(loop, every=every, clock=lambda: NOW, poked=threading.Event(), also=also)
+    beating = Beating(loop, every=every, clock=lambda: NOW, poked=Poked(), also=also)
     loop.beating = beating
     with capture_logs() as logs:
         beating.run()
@@ -82,6 +84,50 @@ def test_what_cannot_be_written_is_shown_and_ticks_go_on() -> None:
     assert beating.pulse.ticked == NOW
     assert beating.pulse.problem.startswith("Nothing could be written down")
     assert told == [], "whoever could not write has told it"
+
+
+class Interrupting:
+    """Does something in the running thread just before its line number `at`, as a signal handler may."""
+
+    def __init__(self, at: int, do: Callable[[], object]) -> None:
+        self.left = at
+        self._do = do
+
+    def __call__(self, frame: FrameType, event: str, _: object) -> Interrupting:
+        if event == "line":
+            self.left -= 1
+            if self.left == 0:
+                self._do()
+        return self
+
+
+@pytest.mark.timeout(60)
+def test_a_signal_to_end_is_obeyed_at_any_line_of_the_waiting() -> None:
+    """The signal may come while the waiting holds a lock: whoever waits for that one in the handler waits for ever."""
+    for line in range(1, 150):  # a round is of some 30
+        loop = Ticking(0, moving=False)
+        beating = Beating(loop, every=timedelta(milliseconds=1), clock=lambda: NOW, poked=Poked(), also=lambda: None)
+        interrupting = Interrupting(line, beating.stop)
+
+        def run(beating: Beating = beating, interrupting: Interrupting = interrupting) -> None:
+            sys.settrace(interrupting)
+            beating.run()
+
+        running = threading.Thread(target=run, daemon=True)
+        running.start()
+        running.join(5)
+        assert not running.is_alive(), f"told to end before its line {line}, it waits for ever"
+    assert loop.ticked > 2
+
+
+def test_who_pokes_while_it_does_not_wait_is_not_forgotten() -> None:
+    poked = Poked()
+    poked.set()
+    poked.set()
+    assert poked.wait(60)
+    poked.set()
+    poked.clear()
+    assert not poked.wait(0.001)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

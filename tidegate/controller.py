@@ -1,13 +1,16 @@
 """The controller process: the loop, the API and the postman, around one house. `python -m tidegate.controller`.
 
 It may be killed at any instant: tasks and Envoy go on, the supervisor starts it again, and it goes on where it was written
-down. It ends by SIGTERM and leaves everything running; what runs is ended by `tidegate down`.
+down. It ends by SIGTERM and leaves everything running; what runs is ended by `tidegate down`. SIGUSR1 writes into its log where
+each of its threads is.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import logging
+import signal
 import sys
 import threading
 import time
@@ -15,6 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 import structlog
@@ -41,6 +45,34 @@ class Pulse:
     problem: str = ""
 
 
+class Poked:
+    """What wakes the loop: from any thread, and from a signal handler, which must wait for no lock.
+
+    `threading.Event` holds one while it begins and ends to wait, and a handler that sets it runs in the same thread. That
+    `put` may interrupt `get` is promised by the standard library's `queue.SimpleQueue`.
+    """
+
+    def __init__(self) -> None:
+        self._pokes: SimpleQueue[None] = SimpleQueue()
+
+    def set(self) -> None:
+        if self._pokes.empty():
+            self._pokes.put(None)
+
+    def wait(self, seconds: float) -> bool:
+        """True as soon as somebody has poked since the last time it was cleared; False after so many seconds."""
+        try:
+            self._pokes.get(timeout=seconds)
+        except Empty:
+            return False
+        return True
+
+    def clear(self) -> None:
+        while not self._pokes.empty():
+            with suppress(Empty):
+                self._pokes.get_nowait()
+
+
 class Beating:
     """Runs the loop until it is stopped. Trouble is told once, and never ends it."""
 
@@ -50,7 +82,7 @@ class Beating:
         *,
         every: timedelta,
         clock: Callable[[], datetime],
-        poked: threading.Event,
+        poked: Poked,
         also: Callable[[], object],
     ) -> None:
         self._loop = loop
@@ -58,26 +90,30 @@ class Beating:
         self._every = every
         self._clock = clock
         self._poked = poked
-        self._stopped = threading.Event()
+        self._stopped = False
         self._log = structlog.get_logger()
         self._told: set[str] = set()  # what troubled the last tick
         self.pulse = Pulse()
 
     def run(self, pause: float = 0.0) -> None:
         """Again and again, until it is stopped; the first time after so many seconds."""
-        while not self._poked.wait(pause) or not self._stopped.is_set():
+        while True:
+            self._poked.wait(pause)
+            self._poked.clear()
+            if self._stopped:  # looked at after the clearing: what is told from here on wakes the next waiting
+                return
             pause = self.beat()
 
     def beat(self) -> float:
         """One look; the seconds until the next one."""
         begun = time.monotonic()
-        self._poked.clear()
         moving = self._tick(begun)
         took = time.monotonic() - begun
         return SOON.total_seconds() if moving else max(0.0, self._every.total_seconds() - took)
 
     def stop(self) -> None:
-        self._stopped.set()
+        """Also from a signal handler."""
+        self._stopped = True
         self._poked.set()
 
     def _tick(self, begun: float) -> bool:
@@ -130,6 +166,7 @@ class Posting:
 def main() -> int:
     """Until SIGTERM. Exits with 0 also when another controller of this home runs: there is nothing to do then."""
     gc.disable()  # until the first look: what is imported stays
+    faulthandler.register(signal.SIGUSR1)
     from tidegate.wiring import control  # noqa: PLC0415 - the house is heavy; errors of it are to be logged
 
     configure_logs()

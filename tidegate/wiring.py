@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from tidegate.controller import Beating, Posting
+from tidegate.controller import Beating, Poked, Posting
 from tidegate.core.errors import TidegateError
 from tidegate.core.metric_name import Source
 from tidegate.drivers.aws.alb import AlbLever
@@ -77,7 +77,7 @@ class House:
     hooks: Hooks
     unwritten: Unwritten
     loop: Loop
-    poked: threading.Event
+    poked: Poked
 
 
 def build(settings: Settings) -> House:
@@ -87,7 +87,7 @@ def build(settings: Settings) -> House:
     runtime = ProcessRuntime(settings.home / "tasks")
     router = EnvoyRouter(settings.home / "envoy")
     lever = TrafficLever(runtime, router, catalog.known)
-    poked = threading.Event()
+    poked = Poked()
     agents = Agents(poked.set)
     flags = FlagLever(
         document=catalog.document,

@@ -73,9 +73,12 @@ class Tidegate:
 
     def tidegate(self, *words: str, within: float = 90, **env: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "tidegate", *words]
-        return subprocess.run(
-            command, env={**self.env, **env}, cwd=self.home, capture_output=True, text=True, timeout=within, check=False
-        )
+        try:
+            return subprocess.run(
+                command, env={**self.env, **env}, cwd=self.home, capture_output=True, text=True, timeout=within, check=False
+            )
+        except subprocess.TimeoutExpired as expired:
+            raise AssertionError(f"{expired}\n{self.whereabouts()}") from expired
 
     def up(self) -> float:
         """Seconds until it answered."""
@@ -95,6 +98,15 @@ class Tidegate:
         with suppress(OSError):
             return "\n".join(line[:1500] for line in (self.home / "controller.log").read_text().splitlines()[-lines:])
         return ""
+
+    def whereabouts(self) -> str:
+        """Where the controller is in each of its threads, and what was said before, for when it does not get on."""
+        log, supervisor = self.home / "controller.log", self.home / "supervisor.log"
+        with suppress(OSError, AssertionError):
+            said = log.stat().st_size
+            os.kill(self.pid("controller"), signal.SIGUSR1)
+            until(lambda: log.stat().st_size > said, 5, "where it is")
+        return f"{self.words(100)}\n{supervisor.read_text()[-2000:] if supervisor.exists() else ''}"
 
     # --- service files ------------------------------------------------------------------------------------------------
 

@@ -237,6 +237,15 @@ def test_a_killed_task_of_the_candidate_takes_the_rollout_back(tidegate: Tidegat
 # --- down and up ------------------------------------------------------------------------------------------------------
 
 
+def test_a_controller_tells_where_it_is_and_goes_on(tidegate: Tidegate) -> None:
+    controller = tidegate.pid("controller")
+    told = tidegate.whereabouts()
+    assert "most recent call first" in told
+    assert "controller.py" in told
+    tidegate.answers()
+    assert tidegate.pid("controller") == controller
+
+
 def test_down_leaves_nothing_and_up_goes_on_where_it_was(told: Told) -> None:
     with Tidegate() as tidegate:
         port = tidegate.serve("shop")
