@@ -1,4 +1,5 @@
-"""Debian's Chromium at the dashboard's pages. Without it these tests are skipped; on CI they fail."""
+"""Debian's Chromium at the dashboard's pages (without it these tests are skipped; on CI they fail), and a shop behind them in
+which everything was done once, for tests that only look."""
 
 from __future__ import annotations
 
@@ -10,8 +11,27 @@ from pathlib import Path
 import axe_playwright_python
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
+from starlette.testclient import TestClient
+
+from tests.dashboard.shop import open_shop
+from tests.support.served import TOKEN, House
+from tidegate.api.app import create_app
+from tidegate.api.door import loopback_door
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    house = open_shop(tmp_path_factory.mktemp("shop"))
+    yield house
+    house.store.close()
+
+
+@pytest.fixture(scope="module")
+def tcp(house: House) -> TestClient:
+    app = loopback_door(create_app(house.services), TOKEN)
+    return TestClient(app, base_url="http://127.0.0.1:7400", raise_server_exceptions=False)
 
 
 @pytest.fixture(scope="package")

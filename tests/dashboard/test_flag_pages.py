@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from tests.dashboard.shop import PROD, open_shop
+from tests.dashboard.shop import PROD
 from tests.support.served import TOKEN, House
-from tidegate.api.app import create_app
 from tidegate.api.dashboard.beside import beside
 from tidegate.api.dashboard.wish import KINDS
-from tidegate.api.door import loopback_door
 
 KEY = {"authorization": f"Bearer {TOKEN}"}
 SHEETS = f"/sheets/flags/{PROD}"
 NEW_FLAG = "when: in segment staff or 70%\nowner: me\n"
-
-
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    house = open_shop(tmp_path_factory.mktemp("shop"))
-    yield house
-    house.store.close()
-
-
-@pytest.fixture(scope="module")
-def tcp(house: House) -> TestClient:
-    app = loopback_door(create_app(house.services), TOKEN)
-    return TestClient(app, base_url="http://127.0.0.1:7400", raise_server_exceptions=False)
 
 
 def sheet(tcp: TestClient, path: str) -> str:

@@ -3,28 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from starlette.testclient import TestClient
 
-from tests.dashboard.shop import PROD, open_shop
-from tests.support.served import TOKEN, House
-from tidegate.api.app import create_app
-from tidegate.api.door import loopback_door
-
-
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    house = open_shop(tmp_path_factory.mktemp("shop"))
-    yield house
-    house.store.close()
-
-
-@pytest.fixture(scope="module")
-def tcp(house: House) -> TestClient:
-    app = loopback_door(create_app(house.services), TOKEN)
-    return TestClient(app, base_url="http://127.0.0.1:7400", raise_server_exceptions=False)
+from tests.dashboard.shop import PROD
+from tests.support.served import House
 
 
 def page(tcp: TestClient, path: str) -> str:
