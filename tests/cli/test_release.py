@@ -9,6 +9,7 @@ import pytest
 
 from tests.cli.conftest import Run
 from tests.support.served import House
+from tidegate.api.release_body import FlagsPartBody, ReleaseBody, ServicePartBody
 from tidegate.cli.example import FLAGS as EXAMPLE_FLAGS
 from tidegate.cli.example import RELEASE, SERVICE
 from tidegate.cli.release_file import read_release_file
@@ -110,5 +111,8 @@ def test_the_release_to_begin_with_says_what_each_part_does_and_begins_all(shop:
 def test_release_files_have_a_schema(served: House, run: Run) -> None:
     schema = run("schema", "release").json
     assert schema["title"] == "Tidegate release file"
-    assert set(schema["properties"]) == {"release", "plan", "services", "flags", "reason"}
+    parts = schema["$defs"]
+    assert list(schema["properties"]) == list(ReleaseBody.model_fields), "a file and a request are made of the same"
+    assert set(parts["VersionPart"]["properties"]) == set(ServicePartBody.model_fields)
+    assert set(parts["FlagsPart"]["properties"]) == {*FlagsPartBody.model_fields, "file"}
     assert run("example", "release", "--json").json["release"] == "checkout"

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.serving import serving
 from tidegate.core.errors import Unreachable
 from tidegate.core.service import On
 from tidegate.drivers.notify import CommandNotifier, WebhookNotifier
@@ -63,14 +64,9 @@ class Webhook(ThreadingHTTPServer):
 
 @pytest.fixture
 def webhook() -> Iterator[Webhook]:
-    server = Webhook()
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    yield server
-    server.done.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Webhook()) as server:
+        yield server
+        server.done.set()
 
 
 def test_a_webhook_gets_the_message_as_json(webhook: Webhook) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support import prometheus
+from tests.support.serving import serving
 from tidegate.core.errors import Unreachable
 from tidegate.core.metric_name import parse_metric_name
 from tidegate.core.period import begin_of, period_at
@@ -185,14 +185,8 @@ def other(**changes: Any) -> Iterator[tuple[str, list[str]]]:
     """A server that behaves like this, and what it was told."""
     told: list[str] = []
     handler = type("Handler", (Other,), {"body": ONE, "told": told} | changes)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}", told
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), handler)) as server:
+        yield f"http://127.0.0.1:{server.server_port}", told
 
 
 def unreachable(url: str, **settings: Any) -> Unreachable:

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.ports import free_port
 from tests.support.postgres import missing
+from tests.support.serving import until_answered
 
 PROGRAMS = Path(__file__).parent.parent.parent / ".venv-emulators" / "bin"
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
@@ -46,23 +44,8 @@ def _running(command: list[str], env: Mapping[str, str], port: int, log: Path) -
     with log.open("wb") as out:
         process = subprocess.Popen(command, env={**os.environ, **KEYS, **env}, stdout=out, stderr=out)
     try:
-        _wait(process, f"http://127.0.0.1:{port}/", log)
+        until_answered(process, f"http://127.0.0.1:{port}/", log, refused=True)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.kill()  # it keeps nothing that somebody wants
         process.wait()
-
-
-def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        with suppress(urllib.error.HTTPError):
-            try:
-                urllib.request.urlopen(url, timeout=5).close()
-            except (urllib.error.URLError, OSError) as error:
-                if not isinstance(error, urllib.error.HTTPError):
-                    time.sleep(0.05)
-                    continue
-                error.close()
-        return
-    raise AssertionError(f"{url} does not answer: {log.read_text(errors='replace')[-500:]}")

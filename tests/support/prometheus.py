@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import threading
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from tests.support.ports import free_port
 from tests.support.postgres import missing
+from tests.support.serving import serving, until_answered
 
 
 class Page(ThreadingHTTPServer):
@@ -45,16 +42,8 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
-@contextmanager
-def page() -> Iterator[Page]:
-    with Page() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+def page() -> AbstractContextManager[Page]:
+    return serving(Page())
 
 
 @contextmanager
@@ -75,20 +64,8 @@ def running(directory: Path, targets: dict[str, str], *, path: str = "/metrics")
     with log.open("ab") as out:
         process = subprocess.Popen([*command, f"--web.listen-address=127.0.0.1:{port}"], stdout=out, stderr=out)
     try:
-        _wait(process, f"http://127.0.0.1:{port}/-/ready", log)
+        until_answered(process, f"http://127.0.0.1:{port}/-/ready", log)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.kill()  # it keeps nothing that somebody wants
         process.wait()
-
-
-def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.05)
-            continue
-        return
-    raise AssertionError(f"{url} does not answer: {log.read_text(errors='replace')[-500:]}")

@@ -13,6 +13,7 @@
     to zero, the slot is emptied. A crash between any two, and a router restarted on a broken file, harm nobody.
 10. The loser's tasks stay a while (`keep_baseline`), and go when nobody needs them.
 11. The parts of a release leave each place together and go back together: see core/release.py.
+12. Where somebody else moves the exposure he is followed, and told to turn back: see core/following.py.
 
 preparing -> shifting <-> watching --(last step watched)--> completed
     |            |            |
@@ -26,6 +27,7 @@ from datetime import datetime, timedelta
 
 from tidegate.core.duration import say_duration, say_roughly
 from tidegate.core.exposure import NONE
+from tidegate.core.following import is_on_its_way, together_with_leader
 from tidegate.core.plan import Hook, Step, Unsure
 from tidegate.core.rollout import HookState, Phase, Ready, Rollout, Seen, Tidy, complete, decided, roll_back, shift_to
 from tidegate.core.setting import Applied, Setting
@@ -73,6 +75,8 @@ def _actions(rollout: Rollout) -> tuple[Action, ...]:
 def _in_flight(rollout: Rollout, seen: Seen, passed: timedelta, now: datetime) -> Rollout:
     if rollout.phase is Phase.ROLLING_BACK:
         return _rolling_back(rollout, seen, now)
+    if rollout.plan.led:
+        seen = replace(seen, together=together_with_leader(rollout, seen))
     if not rollout.plan.guarded:
         seen = replace(seen, verdict=GOOD)
     unseen = _unseen(rollout, seen)
@@ -97,6 +101,8 @@ def _unseen(rollout: Rollout, seen: Seen) -> str:
     """What cannot be seen now, or not as it was asked for; "" when nothing is missing (rule 5)."""
     if rollout.phase is Phase.PREPARING:
         return _unprepared(rollout, seen)
+    if is_on_its_way(rollout, seen.applied):
+        return _unjudged(seen.verdict)
     return _unlike(rollout, seen.applied) or _unjudged(seen.verdict)
 
 
@@ -166,7 +172,8 @@ def _preparing(rollout: Rollout, seen: Seen, unseen: str, now: datetime) -> Roll
     if unseen:
         return decided(rollout, "prepare", unseen)
     if seen.candidate.ready is not Ready.YES:
-        return decided(rollout, "prepare", f"{rollout.candidate} is not healthy yet")
+        why = f"{rollout.candidate} is not healthy yet"
+        return decided(rollout, "prepare", (seen.candidate.why or why) if rollout.plan.led else why)
     if rollout.paused:
         return _paused(rollout)
     if seen.together.waits:

@@ -39,6 +39,10 @@ class Released(Protocol):
     @property
     def on(self) -> Sequence[On]: ...
 
+    @property
+    def led(self) -> str:
+        """Who moves the exposure, when that is not us."""
+
 
 class Environment(Document):
     """One environment."""
@@ -57,6 +61,10 @@ class Environment(Document):
     def subject(self) -> str:
         """`shop/prod`: the name under which its rollouts go."""
         return subject_of(self.application, self.environment)
+
+    @property
+    def led(self) -> str:
+        return ""
 
     @field_validator("on", mode="before")
     @classmethod

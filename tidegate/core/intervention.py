@@ -12,6 +12,11 @@ from tidegate.core.rollout import Decision, Phase, Rollout, Tidy, complete, roll
 def pause(rollout: Rollout, by: str) -> Rollout:
     """Holds the exposure. Guards keep looking and may roll back; the deadline waits. Twice is once."""
     _must_go_forward(rollout, "paused")
+    if rollout.plan.led:
+        raise Refused(
+            f"{rollout.plan.led} moves {rollout.subject} {rollout.candidate}, and cannot be held at {rollout.wanted}.",
+            f"Let it go on, or stop it: tidegate abort {rollout.subject}.",
+        )
     if rollout.paused:
         return rollout
     return replace(rollout, paused=True, decision=Decision("paused", f"by {by}"))
@@ -36,6 +41,11 @@ def promote(rollout: Rollout, by: str, now: datetime, *, full: bool = False) -> 
         )
     last = len(rollout.plan.steps) - 1
     why = f"promoted by {by}"
+    if rollout.plan.led and rollout.step < last and (full or rollout.wanted):
+        raise Refused(
+            f"{rollout.plan.led} takes {rollout.subject} {rollout.candidate} from {rollout.wanted} to its next step by itself.",
+            f"Wait for it, or stop it: tidegate abort {rollout.subject}.",
+        )
     rollout = replace(rollout, paused=False)
     if full and rollout.step < last:
         return shift_to(rollout, last, why)

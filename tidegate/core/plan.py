@@ -92,6 +92,7 @@ class Plan:
     if_firing: IfFiring = IfFiring.REFUSE
     guarded: bool = True  # False for a way back by a person: guards must not send it forth again
     harm: int | None = None  # how many requests may go wrong: the exposure grows inside of each step as evidence allows
+    led: str = ""  # who moves the exposure when that is not us, as CodeDeploy: it is followed (core/following.py)
 
     @property
     def duration(self) -> timedelta:

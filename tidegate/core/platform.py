@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, StringConstraints, Tag, field_validator, model_validator
 
+from tidegate.core.codedeploy import CodeDeploy
 from tidegate.core.document import Document
 from tidegate.core.duration import Duration, say_duration
 from tidegate.core.errors import Invalid
@@ -156,8 +157,19 @@ class Ecs(Document):
 
 
 class Platform(Document):
-    ecs: Ecs
-    """Amazon ECS behind an Application Load Balancer."""
+    """One of both."""
+
+    ecs: Ecs | None = None
+    """Amazon ECS behind an Application Load Balancer: Tidegate moves the weights."""
+    codedeploy: CodeDeploy | None = None
+    """Amazon ECS, released by AWS CodeDeploy: it moves the weights, and Tidegate watches."""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Platform:
+        if (self.ecs is None) == (self.codedeploy is None):
+            both = "both ecs and codedeploy" if self.ecs else "neither ecs nor codedeploy"
+            raise ValueError(f"platform has {both}.\nGive one: who moves the weights.")
+        return self
 
 
 class EcsTasks(Document):

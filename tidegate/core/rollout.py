@@ -162,10 +162,12 @@ class Ready(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether the candidate could take traffic."""
+    """Whether the candidate could take traffic; and where somebody else moves the exposure, what he does."""
 
     ready: Ready
     why: str = ""
+    back: str = ""  # why he has turned back; "" while he has not
+    busy: str = ""  # what he still does, once everybody is let in
 
 
 class HookState(StrEnum):

@@ -23,6 +23,7 @@ from pydantic import (
 
 from tidegate.core.alarm import AlarmFile
 from tidegate.core.alarm_set import check_alarms
+from tidegate.core.codedeploy import LEADER, shift_of
 from tidegate.core.compare_file import CompareFile
 from tidegate.core.document import Document
 from tidegate.core.duration import Duration
@@ -358,6 +359,11 @@ class Service(Document):
     def subject(self) -> str:
         """The name under which its rollouts go."""
         return self.service
+
+    @property
+    def led(self) -> str:
+        """Who moves the exposure, when that is not us."""
+        return LEADER if self.platform is not None and self.platform.codedeploy is not None else ""
 
     def relative_to(self, directory: str) -> Service:
         """The same service with its working directory and certificate files made absolute."""

@@ -27,6 +27,12 @@ _SIZE = r"^[0-9]{1,9}(KB|MB|GB)$"
 _HOST = r"^(\*|(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*)$"
 
 
+def place_of(url: str) -> str:
+    """Only where it is, as `https://hooks.example.com`: user, path, query and fragment of a webhook may be secrets."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{re.split('[/?#]', rest)[0].rpartition('@')[2]}"
+
+
 def _secret_place(text: str) -> str:
     """Not quoted when it is wrong: it may be the secret itself."""
     if not re.fullmatch(_SECRET_PLACE.strip("^$"), text):

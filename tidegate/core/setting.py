@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from tidegate.core.exposure import NONE, Exposure
+from tidegate.core.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What whoever moves the exposure by himself has to be told of the rollout that asks: by which plan, since when, and
+    whether it is on its way back."""
+
+    plan: Plan
+    since: datetime
+    back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +31,7 @@ class Setting:
     exposure: Exposure = NONE
     salt: str = ""
     rollout: str = ""  # that asks for it; what is applied does not depend on it
+    errand: Errand | None = None  # where somebody else moves the exposure
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ import base64
 import hashlib
 import hmac
 import json
-import re
 import time
 from collections.abc import Mapping
 from datetime import timedelta
@@ -20,6 +19,7 @@ import httpx2
 from tidegate.core.duration import say_duration
 from tidegate.core.errors import Unreachable
 from tidegate.core.service import On
+from tidegate.core.service_texts import place_of
 from tidegate.drivers.command import run_command
 from tidegate.drivers.notify_secret import read_secret
 
@@ -43,11 +43,11 @@ class WebhookNotifier:
             ):
                 status = answer.status_code
         except httpx2.TimeoutException as late:
-            raise Unreachable(f"The webhook at {_place(url)} did not answer within {say_duration(self._timeout)}.") from late
+            raise Unreachable(f"The webhook at {place_of(url)} did not answer within {say_duration(self._timeout)}.") from late
         except (httpx2.HTTPError, httpx2.InvalidURL) as wrong:
-            raise Unreachable(f"The webhook at {_place(url)} cannot be reached: {str(wrong)[:200]}.") from wrong
+            raise Unreachable(f"The webhook at {place_of(url)} cannot be reached: {str(wrong)[:200]}.") from wrong
         if not 200 <= status < 300:
-            raise Unreachable(f"The webhook at {_place(url)} answered {status}.")
+            raise Unreachable(f"The webhook at {place_of(url)} answered {status}.")
 
 
 class CommandNotifier:
@@ -83,9 +83,3 @@ def _signature(secret: str, message: Mapping[str, object], body: bytes) -> dict[
     id_, at = str(message.get("id", "")), str(int(time.time()))
     signed = hmac.new(key, f"{id_}.{at}.".encode() + body, hashlib.sha256).digest()
     return {"webhook-id": id_, "webhook-timestamp": at, "webhook-signature": f"v1,{base64.b64encode(signed).decode()}"}
-
-
-def _place(url: str) -> str:
-    """Only where it is: a webhook's path, query and user are secrets."""
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{re.split('[/?#]', rest)[0].rpartition('@')[2]}"

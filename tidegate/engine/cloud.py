@@ -206,7 +206,7 @@ class Cloud:
             asked = [(place, alarm) for place, alarm in enumerate(alarms) if self._is_mine(alarm)]
             queries = [(place, alarm.name, self._filled(alarm.metric_name, sides, alarm.of).name) for place, alarm in asked]
             found = [(place, name, self._checker.refused(query, single=True)) for place, name, query in queries]
-            return [_unanswerable(f"Alarm {name}: {why}", f"alarms[{place}].metric") for place, name, why in found if why]
+            return [unanswerable(f"Alarm {name}", why, f"alarms[{place}].metric") for place, name, why in found if why]
         return self._unknown_alarms(alarms)
 
     def _unknown_alarms(self, alarms: Sequence[AlarmFile]) -> Sequence[Refused]:
@@ -234,9 +234,10 @@ def fill(metric: MetricName, values: Mapping[str, str]) -> MetricName:
     return replace(metric, matchers=tuple(replace(one, value=filled(one.value)) for one in metric.matchers))
 
 
-def _unanswerable(why: str, where: str) -> Invalid:
+def unanswerable(of: str, why: str, where: str) -> Invalid:
+    """Why a query could never be answered. `of`: whose it is; `why` as a `QueryChecker` says it, with or without a mend."""
     what, _, mend = why.partition("\n")
-    return Invalid(what, mend or "Correct it; try it in Prometheus' own page first.", where)
+    return Invalid(f"{of}: {what}", mend or "Correct it; try it in Prometheus' own page first.", where)
 
 
 def _unknown(name: str, where: str) -> Invalid:

@@ -14,9 +14,10 @@ from datetime import datetime, timedelta
 import structlog
 
 from tidegate.core.compare_file import CompareFile
-from tidegate.core.errors import Invalid, Refused, TidegateError
+from tidegate.core.errors import Refused, TidegateError
 from tidegate.core.metric_name import Source, parse_metric_name
 from tidegate.engine.alarm_book import Scraped
+from tidegate.engine.cloud import unanswerable
 from tidegate.ports import CounterSource, Measurement, QueryChecker
 
 EVERY = timedelta(seconds=15)
@@ -104,9 +105,7 @@ class Counters:
                 if parse_metric_name(text).source is not Source.PROMETHEUS:
                     continue
                 if why := self._checker.refused(_filled(_OF_ANY.sub('=~".+"', text), subject, "x"), single=False):
-                    what, _, mend = why.partition("\n")
-                    mend = mend or "Correct it; try it in Prometheus' own page first."
-                    found.append(Invalid(f"Comparison of {own.name}: {what}", mend, f"compare.metrics[{place}]"))
+                    found.append(unanswerable(f"Comparison of {own.name}", why, f"compare.metrics[{place}]"))
         return found
 
 

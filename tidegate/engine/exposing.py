@@ -14,7 +14,7 @@ from tidegate.core.exposure import WHOLE
 from tidegate.core.rollout import Phase, Rollout
 from tidegate.core.setting import Applied
 from tidegate.core.verdict import GuardSeen, Judgement
-from tidegate.engine.agents import SILENT, Agents
+from tidegate.engine.agents import Agents
 from tidegate.engine.watcher import Watcher
 from tidegate.ports import Held, Record, RouterReading, Store, Task
 
@@ -132,7 +132,7 @@ class Exposing:
 
     def _of_agents(self, subject: str) -> Iterator[Sample]:
         agents = self._agents.of(subject)
-        silent = sum(agent.silent > SILENT for agent in agents)
+        silent = sum(agent.is_silent for agent in agents)
         yield Sample("tidegate_agents", len(agents) - silent, {"subject": subject, "state": "heard"})
         yield Sample("tidegate_agents", silent, {"subject": subject, "state": "silent"})
 

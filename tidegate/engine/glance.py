@@ -10,6 +10,7 @@ from tidegate.core.service import Service
 from tidegate.core.setting import Applied
 from tidegate.core.verdict import TaskHealth
 from tidegate.engine.course import Course
+from tidegate.engine.story import story_of
 from tidegate.engine.unwritten import Unwritten
 from tidegate.engine.view import ReleaseView, RolloutView, ServiceView, SideView, view_rollout, view_service
 from tidegate.engine.watcher import Watcher
@@ -135,7 +136,7 @@ class Glance:
 
     def explain(self, rollout: str) -> tuple[RolloutView, Sequence[Event]]:
         """A rollout and every decision about it, in order."""
-        return self.rollout(rollout), self._store.events(rollout=rollout)
+        return self.rollout(rollout), story_of(rollout, self._store)
 
     def events(
         self,

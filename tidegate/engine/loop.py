@@ -16,7 +16,7 @@ from tidegate.core.decide import Action, RunHook, decide
 from tidegate.core.errors import Stale, TidegateError, Unreachable
 from tidegate.core.release import decide_parts
 from tidegate.core.rollout import Phase, Rollout, Seen, Tidy
-from tidegate.core.setting import Setting
+from tidegate.core.setting import Errand, Setting
 from tidegate.core.verdict import GOOD
 from tidegate.engine.catalog import Catalog
 from tidegate.engine.teller import letters_of, told_of
@@ -218,8 +218,12 @@ def wanted(records: Mapping[str, Record], held: Sequence[Held]) -> tuple[dict[st
             needs |= {(one.rollout.subject, version) for version in one.rollout.needs}
     for one in reversed(held):  # the oldest unsettled one of a subject has its lever
         if not one.rollout.settled and one.rollout.subject in records:
-            settings[one.rollout.subject] = replace(one.rollout.setting, rollout=one.rollout.id)
+            settings[one.rollout.subject] = replace(one.rollout.setting, rollout=one.rollout.id, errand=_errand(one.rollout))
     return settings, frozenset(needs)
+
+
+def _errand(rollout: Rollout) -> Errand | None:
+    return Errand(rollout.plan, rollout.created, rollout.goes_back) if rollout.plan.led else None
 
 
 def _releases(claimed: Sequence[Held]) -> Sequence[Sequence[Rollout]]:

@@ -9,6 +9,7 @@ from datetime import datetime
 from tidegate.core.environment import is_environment
 from tidegate.core.errors import NotFound, Refused, TidegateError
 from tidegate.core.service import On
+from tidegate.core.service_texts import place_of
 from tidegate.ports import Notifier, Store
 
 
@@ -46,8 +47,7 @@ class Notices:
 def say_target(target: On) -> str:
     """`apprise env:TEAM_SLACK`; of a webhook only where it is, for its path may be a secret."""
     if target.webhook is not None:
-        scheme, _, rest = target.webhook.partition("://")
-        return f"webhook {scheme}://{rest.partition('/')[0].partition('?')[0].rpartition('@')[2]}"
+        return f"webhook {place_of(target.webhook)}"
     if target.apprise is not None:
         return f"apprise {target.apprise}"
     return f"command {(target.command or ('',))[0]}"

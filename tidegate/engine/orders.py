@@ -204,7 +204,7 @@ class Orders:
             baseline=baseline,
             candidate=version,
             salt=self._salt(),
-            plan=plan,
+            plan=replace(plan, led=file.led),
             by=by,
             created=now,
             ticked=now,

@@ -15,6 +15,7 @@ import structlog
 
 from tidegate.core.errors import TidegateError
 from tidegate.core.trace import Trace, is_end, trace_of
+from tidegate.engine.story import story_of
 from tidegate.ports import Event, Jotter, Store
 
 EVERY = 2.0
@@ -100,6 +101,6 @@ class Tracing:
         held = self._store.held(rollout)
         if held is None:
             return 0
-        events = [_Written(event) for event in self._store.events(rollout=rollout)]
+        events = [_Written(event) for event in story_of(rollout, self._store)]
         self._collector.collect(trace_of(held.rollout, held.harm, events))
         return 1
