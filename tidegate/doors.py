@@ -109,7 +109,12 @@ class Doors:
         house, lever = self._house, self._house.levers.flags
         return FlagServices(
             orders=FlagOrders(
-                store=house.store, orders=orders, catalog=house.catalog, watcher=house.watcher, clock=self._clock
+                store=house.store,
+                orders=orders,
+                catalog=house.catalog,
+                watcher=house.watcher,
+                clock=self._clock,
+                platforms=house.flags,
             ),
             glance=FlagGlance(house.store, glance, house.watcher, lever.agents, house.catalog),
             agents=lever.agents,

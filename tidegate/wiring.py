@@ -21,6 +21,7 @@ from tidegate.controller import Beating, Poked, Posting
 from tidegate.core.errors import TidegateError
 from tidegate.core.metric_name import Source
 from tidegate.drivers.aws.alb import AlbLever
+from tidegate.drivers.aws.appconfig import AppConfigLever
 from tidegate.drivers.aws.call import Caller
 from tidegate.drivers.aws.cloudwatch import CloudWatch, missing_boto3
 from tidegate.drivers.envoy.router import EnvoyRouter
@@ -35,6 +36,7 @@ from tidegate.engine.catalog import Catalog
 from tidegate.engine.cloud import Cloud
 from tidegate.engine.counters import Counters
 from tidegate.engine.flag_board import FlagBoard
+from tidegate.engine.flag_platforms import FlagPlatforms
 from tidegate.engine.flags import FlagLever
 from tidegate.engine.gauges import Gauges
 from tidegate.engine.levers import Levers
@@ -69,6 +71,8 @@ class House:
     levers: Levers
     platforms: Platforms
     alb: AlbLever
+    appconfig: AppConfigLever
+    flags: FlagPlatforms
     pushed: PushedMetrics
     gauges: Gauges
     cloudwatch: CloudWatch
@@ -89,7 +93,7 @@ def build(settings: Settings) -> House:
     lever = TrafficLever(runtime, router, catalog.known)
     poked = Poked()
     agents = Agents(poked.set)
-    flags = FlagLever(
+    own_flags = FlagLever(
         document=catalog.document,
         reserve=store.reserve_serials,
         agents=agents,
@@ -99,6 +103,8 @@ def build(settings: Settings) -> House:
     )
     callers = _Aws()
     alb = AlbLever(callers.of, catalog.known, clock, FileJotter(settings.home / "counted"))
+    appconfig = AppConfigLever(callers.of, catalog.document, catalog.environment_of, clock)
+    flags = FlagPlatforms(own_flags, appconfig, catalog.environment_of)
     platforms = Platforms(lever, alb, catalog.file_of)
     levers = Levers(platforms, flags)
     pushed = PushedMetrics()
@@ -119,6 +125,8 @@ def build(settings: Settings) -> House:
         levers=levers,
         platforms=platforms,
         alb=alb,
+        appconfig=appconfig,
+        flags=flags,
         pushed=pushed,
         gauges=gauges,
         cloudwatch=cloudwatch,
@@ -203,6 +211,7 @@ class _Controller:
             "gauges": self._scrape,
             **self._house.sources.runs,
             "alb": self._house.alb.run,
+            "appconfig": self._house.appconfig.run,
             "publishing": self._publish,
             "tracing": self._trace,
         }
@@ -214,6 +223,7 @@ class _Controller:
         self._house.gauges.stop()
         self._house.sources.stop()
         self._house.alb.stop()
+        self._house.appconfig.stop()
         threads[0].join()
         if self._doors is not None:
             self._doors.close()

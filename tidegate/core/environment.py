@@ -15,8 +15,11 @@ from tidegate.core.alarm_set import check_alarms
 from tidegate.core.compare_file import CompareFile
 from tidegate.core.document import Document
 from tidegate.core.errors import Invalid
-from tidegate.core.plan import PlanFile
+from tidegate.core.flag_platform import FlagPlatform
+from tidegate.core.metric_name import Source
+from tidegate.core.plan import Plan, PlanFile
 from tidegate.core.service import Name, On, check_plan
+from tidegate.core.strategy import LEADER, delegated
 
 LONGEST_SUBJECT = 60
 
@@ -56,6 +59,8 @@ class Environment(Document):
     """On the outcomes that agents report (error_rate, p99, ...), and on pushed metrics."""
     compare: CompareFile = CompareFile()
     on: tuple[On, ...] = ()
+    platform: FlagPlatform | None = None
+    """Who brings the flags to those that ask, when that is not Tidegate's own agents."""
 
     @property
     def subject(self) -> str:
@@ -64,7 +69,8 @@ class Environment(Document):
 
     @property
     def led(self) -> str:
-        return ""
+        """Who moves the exposure, when that is not us."""
+        return LEADER if self.platform is not None else ""
 
     @field_validator("on", mode="before")
     @classmethod
@@ -86,9 +92,29 @@ class Environment(Document):
                 raise ValueError(f"compare asks for {own.asked[0]}, and flags have no tasks.\nPush it: pushed:NAME.")
         try:
             check_plan(self.plan, self.compare)
+            self.course(self.plan)
         except Invalid as wrong:
             raise ValueError(str(wrong)) from wrong
+        if self.platform is not None:
+            self._counts_nothing()
         return self
+
+    def course(self, plan: PlanFile) -> Plan:
+        """The steps of a rollout here along this plan. Raises Invalid where it cannot be gone."""
+        return plan.resolve() if self.platform is None else delegated(plan)
+
+    def _counts_nothing(self) -> None:
+        """Whoever reads from AppConfig reports to nobody: there are no sides to be compared."""
+        if self.compare.is_on:
+            raise ValueError(
+                "AppConfig tells nobody how requests end: nothing is compared.\nSay compare: off, and give alarms."
+            )
+        for alarm in self.alarms:
+            if alarm.metric and not (alarm.metric_name.source.is_told or alarm.metric_name.source is Source.PUSHED):
+                raise ValueError(
+                    f"alarm {alarm.name} looks at {alarm.metric}, which nobody counts behind AppConfig.\nName an alarm or a "
+                    "metric of CloudWatch, ask Prometheus, or push it: pushed:NAME."
+                )
 
 
 def subject_of(application: str, environment: str) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from tidegate.core.alarm_set import watched_flags
-from tidegate.core.environment import is_environment
+from tidegate.core.environment import Environment, is_environment
 from tidegate.core.flags.codec import decode
 from tidegate.core.flags.document import FlagDocument
 from tidegate.core.service import Service
-from tidegate.ports import Record, ServiceRecord, Store
+from tidegate.ports import EnvironmentRecord, Record, ServiceRecord, Store
 
 MOST_DOCUMENTS = 20
 """Flag documents that are kept decoded."""
@@ -59,6 +59,13 @@ class Catalog:
         if record is None and not is_environment(service):
             record = self._store.service(service)
         return record.file if isinstance(record, ServiceRecord) else None
+
+    def environment_of(self, subject: str) -> Environment | None:
+        """The file of an environment as it was last read; None when there is none, or it is a service."""
+        record = self._records.get(subject)
+        if record is None and is_environment(subject):
+            record = self._store.environment(subject)
+        return record.file if isinstance(record, EnvironmentRecord) else None
 
     def document(self, application: str, number: int) -> FlagDocument | None:
         """The flag document of an application under this number; None when there is none."""

@@ -8,6 +8,7 @@ import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from tidegate.core.alarm_set import watched_flags
 from tidegate.core.environment import Environment
@@ -41,10 +42,29 @@ class Manner:
     now: bool = False
 
 
+class Platforms(Protocol):
+    """What is asked of where the flags of an environment are served."""
+
+    def check(self, file: Environment) -> None:
+        """Raises Refused when nothing could ever be released there, or when the environment would change its platform."""
+
+    def must_be_free(self, file: Environment, baseline: str, candidate: str) -> None:
+        """Raises Conflict when this cannot be begun there now."""
+
+
 class FlagOrders:
     def __init__(
-        self, *, store: Store, orders: Orders, catalog: Catalog, watcher: Watcher, clock: Callable[[], datetime]
+        self,
+        *,
+        store: Store,
+        orders: Orders,
+        catalog: Catalog,
+        watcher: Watcher,
+        clock: Callable[[], datetime],
+        platforms: Platforms | None = None,
     ) -> None:
+        """Without `platforms` all environments are served by our own agents."""
+        self._platforms = platforms
         self._store = store
         self._orders = orders
         self._catalog = catalog
@@ -56,6 +76,8 @@ class FlagOrders:
     def configure(self, file: Environment, by: str) -> str:
         """Takes over plan, alarms, comparison and who is told."""
         self._check(file)
+        if self._platforms is not None:
+            self._platforms.check(file)
         record = self._store.environment(file.subject)
         if record is not None and record.file == file:
             return f"{file.subject} is already as in this file."
@@ -187,10 +209,12 @@ class FlagOrders:
             return self._at_once(file, record, held, version, new, manner)
         chosen = manner.plan or file.plan
         check_plan(chosen, file.compare)
-        plan = chosen.resolve()
+        plan = file.course(chosen)
         superseded = self._orders.make_way(file.subject, version, chosen, manner.by)
         self._check(file)
         self._must_have_watched(file, record, number, new)
+        if self._platforms is not None and not superseded:
+            self._platforms.must_be_free(file, record.stable if record is not None else "", version)
         if record is not None and record.stable:
             self._orders.check_alarms(file, record, plan)
         rollout = self._orders.draft(file, version, record, plan=plan, by=manner.by)

@@ -8,6 +8,7 @@ from tidegate.core.environment import is_environment
 from tidegate.core.exposure import Exposure
 from tidegate.core.setting import Applied
 from tidegate.core.verdict import TaskHealth
+from tidegate.engine.flag_platforms import FlagPlatforms
 from tidegate.engine.flags import FlagLever
 from tidegate.engine.platforms import Platforms
 from tidegate.engine.traffic import TrafficLever
@@ -17,7 +18,7 @@ from tidegate.ports import RouterReading, Task
 class Levers:
     """Implements watcher.Seeing, and what a glance asks."""
 
-    def __init__(self, traffic: TrafficLever | Platforms, flags: FlagLever) -> None:
+    def __init__(self, traffic: TrafficLever | Platforms, flags: FlagLever | FlagPlatforms) -> None:
         self.traffic = traffic
         self.flags = flags
 
@@ -25,7 +26,7 @@ class Levers:
     def grain(self) -> Exposure:
         return max(self.traffic.grain, self.flags.grain)
 
-    def _of(self, subject: str) -> TrafficLever | Platforms | FlagLever:
+    def _of(self, subject: str) -> TrafficLever | Platforms | FlagLever | FlagPlatforms:
         return self.flags if is_environment(subject) else self.traffic
 
     def reading_of(self, subject: str) -> RouterReading | None:

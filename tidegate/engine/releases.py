@@ -95,6 +95,12 @@ class Releases:
         return Released(release, [*begun, *settled], [*(one.sentence for one in (*begun, *settled)), *self._beware(flags)])
 
     def _drafted_flags(self, part: FlagsPart, plan: PlanFile, by: str, reason: str) -> Start | Deployed:
+        file = self._flags.file(part.document.application, part.environment)
+        if file.led:
+            raise Refused(
+                f"{file.led} lets sessions in to the flags of {file.subject}, and a release the same users to all parts.",
+                f"Deploy these flags by themselves: tidegate flags deploy -f FILE -e {file.subject}.",
+            )
         manner = Manner(by, base=part.base, plan=plan, reason=reason)
         return self._flags.drafted(part.document.application, part.environment, part.document, manner)
 

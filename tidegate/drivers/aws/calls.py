@@ -23,7 +23,7 @@ from botocore.exceptions import (  # type: ignore[import-untyped]  # nor does bo
     ProfileNotFound,
 )
 
-from tidegate.core.errors import NotFound, Refused, TidegateError, Unreachable
+from tidegate.core.errors import Conflict, NotFound, Refused, TidegateError, Unreachable
 from tidegate.drivers.aws.call import Answer, Call, Manner
 
 ATTEMPTS = {Manner.USUAL: 3, Manner.ONCE: 1, Manner.PATIENT: 8}
@@ -104,6 +104,8 @@ def _answered(call: Call, error: ClientError) -> TidegateError:
         return Unreachable(f"{call} was answered with {code}: {said}")
     if any(word in code for word in _NOT_THERE):
         return NotFound(f"{call}: {said}", "Correct its name, or make it.")
+    if "Conflict" in code:
+        return Conflict(f"{call} collides with what is there: {said}", "Wait for it, or look what it is.")
     if any(word in code for word in _DENIED):
         return Refused(f"AWS does not allow {call}: {said}", f"Give the controller's role the permission for {call}.")
     if any(word in code for word in _NOT_US):
