@@ -1,5 +1,6 @@
 /* Charts of one rollout: two sides over time, as SVG without a style of its own (the page allows none). Each says its
-   figures in a line above, of the newest moment or of the one that is pointed at, by pointer or arrow keys. */
+   figures in a line above: of the moment that is pointed at, by pointer or arrow keys, else of the newest one. After the
+   candidate has gone that is the last moment at which it was seen, and its time is said. */
 "use strict";
 
 const Charts = (() => {
@@ -11,7 +12,7 @@ const Charts = (() => {
   const plain = (value) => value >= 10 ? Math.round(value).toLocaleString("en") : String(Number(value.toFixed(1)));
   const way = (value) => `${Math.round(value * 100)}% of the way to the limit`;
   const KINDS = {
-    exposure: { lines: [["wanted", "wanted"], ["applied", "applied"], ["served", "served"]], axis: percent, said: finer, steps: true },
+    exposure: { lines: [["wanted", "wanted"], ["applied", "applied"], ["served", "served"]], axis: percent, said: finer, steps: true, now: true },
     requests: { lines: [["baseline", "baseline_rate"], ["candidate", "candidate_rate"]], axis: plain, said: plain },
     errors: { lines: [["baseline", "baseline_errors"], ["candidate", "candidate_errors"]], axis: percent, said: finer, least: 0.01, most: 1 },
     latency: { lines: [["baseline", "baseline_p99"], ["candidate", "candidate_p99"]], axis: time, said: time },
@@ -139,13 +140,21 @@ const Charts = (() => {
       return d;
     }
 
+    /* The newest moment of which everything was seen, or just the newest. */
+    newest() {
+      const last = this.rows.length - 1;
+      if (this.kind.now) return last;
+      const whole = this.rows.findLastIndex((row) => this.kind.lines.every(([, key]) => row[key] !== null));
+      return whole < 0 ? last : whole;
+    }
+
     tell() {
       if (!this.rows.length || !this.cursor) return;
-      const row = this.rows[this.at === null ? this.rows.length - 1 : this.at];
+      const at = this.at === null ? this.newest() : this.at, row = this.rows[at];
       const said = this.kind.lines
         .filter(([, key]) => row[key] !== null)
         .map(([name, key]) => `${name} ${this.kind.said(row[key])}`.trim()).join(", ") || "nothing counted";
-      this.readout.textContent = this.at === null ? said : `at ${clock(row.at)}: ${said}`;
+      this.readout.textContent = this.at === null && at === this.rows.length - 1 ? said : `at ${clock(row.at)}: ${said}`;
       this.plot.setAttribute("aria-label", `${this.name} over time, at ${clock(row.at)}: ${said}. Arrow keys move in time.`);
       const x = this.at === null ? -9 : this.x(row.at);
       this.cursor.setAttribute("x1", x);
