@@ -8,7 +8,7 @@ WORKERS ?= 2
 # What was simulated of this commit, so that a run can be stopped and goes on.
 SIMULATED ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tidegate/simulation/$(shell git rev-parse --short HEAD 2>/dev/null || echo here)
 
-.PHONY: demo test check format bench docs nightly nightly-tests nightly-simulation nightly-type-one nightly-published setup setup-test lock clean
+.PHONY: demo test check format bench docs pictures nightly nightly-tests nightly-simulation nightly-type-one nightly-published setup setup-test lock clean
 
 demo: $(INSTALLED)  ## a good release and a bad one, with real traffic, in about two minutes
 	$(BIN)/tidegate demo
@@ -31,6 +31,9 @@ bench: $(INSTALLED) setup-test  ## figures, as ratios within one run
 
 docs: $(INSTALLED)  ## the documentation as a site, in build/site; a link that leads nowhere is an error
 	$(BIN)/zensical build --clean --strict
+
+pictures: $(INSTALLED) setup-test  ## the pictures in the documentation, taken of the pages as they are now; look at them
+	PICTURES=docs/pictures TZ=UTC $(BIN)/pytest -n 0 tests/dashboard/test_pictures.py
 
 nightly: nightly-tests nightly-published nightly-simulation nightly-type-one  ## the long forms, hours of them
 

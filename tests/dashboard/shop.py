@@ -54,14 +54,14 @@ def flags(text: str = FLAGS) -> FlagDocument:
     return read_flags(read_yaml(text, "flags.yaml"))
 
 
-def report(house: House, agent: str, *, behind: int = 0, version: str = "0.1.0") -> None:
-    posted = house.board.get(PROD)
+def report(house: House, agent: str, *, of: str = PROD, behind: int = 0, version: str = "0.1.0") -> None:
+    posted = house.board.get(of)
     assert posted is not None
     snapshot = posted.snapshot
     said = {"agent": agent, "version": version, "epoch": "e1", "serial": snapshot.serial - behind, "origin": snapshot.origin}
     counted = {"new-checkout": {"on": 1240, "off": 4321}, "banner": {"default": 900}}
     said |= {"exposure": str(snapshot.exposure), "rollout": snapshot.rollout, "flags": counted}
-    house.agents.report(PROD, read_report(said))
+    house.agents.report(of, read_report(said))
 
 
 def open_environment(house: House) -> None:
