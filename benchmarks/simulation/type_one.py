@@ -27,7 +27,7 @@ from benchmarks.simulation.plan import SimPlan
 from benchmarks.simulation.scenario import Scenario, Use
 from tidegate.core import mixture
 from tidegate.core.comparison_settings import Settings
-from tidegate.core.evalue import Block, Margin
+from tidegate.core.evalue import Block, Margin, log_evalues
 from tidegate.core.mixture import NEVER, SIZES, Calendar, Prior, Stake
 from tidegate.core.plug_in import PlugIn, learn
 
@@ -73,7 +73,8 @@ def concurrent(batch: Batch) -> tuple[int, float]:
         block = Block(opened.n_c * kept + n_c, opened.e_c * kept + e_c, opened.n_b * kept + n_b, opened.e_b * kept + e_b)
         closed, exposure = (block.n_c >= 1) & (block.n_b >= 1), share
         stake = Stake(closed, np.ones(1), log_omega)
-        log_m = mixture.bet(log_m, block, plug.share, Margin(settings.ratio, settings.points), stake)
+        made = mixture.wager(block.e_c, plug.share, Margin(settings.ratio, settings.points))
+        log_m = mixture.settle(log_m, made, log_evalues(block, plug.share, settings.ratio, [made])[0], stake)
         opened = Block(*(np.where(closed, 0.0, part) for part in (block.n_c, block.e_c, block.n_b, block.e_b)))
         plug = learn(plug, PlugIn(n_b, e_b, e_b), 1.0, settings.half_life)
         highest = np.maximum(highest, mixture.log_evidence(log_m, calendar.log_left[:, None])[:, 0])

@@ -10,11 +10,18 @@ from tidegate.core import comparison
 from tidegate.core.comparison import State
 from tidegate.core.comparison_input import Counts, Outcomes, Tick
 from tidegate.core.comparison_settings import Settings
+from tidegate.core.evalue import Array, Block, Margin, log_evalues
 from tidegate.core.exposure import Exposure
 from tidegate.core.history import History, remember_tally
 from tidegate.core.latency import Latencies
-from tidegate.core.mixture import Prior
+from tidegate.core.mixture import Prior, Stake, settle, wager
 from tidegate.core.tally import Tally
+
+
+def bet(log_m: Array, block: Block, b1: Array, margin: Margin, stake: Stake) -> Array:
+    """One block of the concurrent comparison by itself."""
+    made = wager(block.e_c, b1, margin)
+    return settle(log_m, made, log_evalues(block, b1, margin.rho, [made])[0], stake)
 
 
 @dataclass

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from tests.core.comparing import Traffic, a_day, begun, run
+from tests.core.comparing import Traffic, a_day, begun, bet, run
 from tidegate.core import comparison
 from tidegate.core.budget import Pace
 from tidegate.core.comparison import State
@@ -22,7 +22,7 @@ from tidegate.core.evalue import Margin
 from tidegate.core.exposure import Exposure
 from tidegate.core.history import History
 from tidegate.core.latency import Latencies
-from tidegate.core.mixture import Prior, Stake, bet, spend
+from tidegate.core.mixture import Prior, Stake, spend
 from tidegate.core.tally import Tally
 
 HISTORY = a_day()

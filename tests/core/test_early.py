@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 
-from tidegate.core.early import EarlySettings, bet, prove
-from tidegate.core.evalue import Block, Point
+from tidegate.core.early import EarlySettings, prove, settle, wager
+from tidegate.core.evalue import Array, Block, log_evalues
 from tidegate.core.mixture import Stake
 
 SETTINGS = EarlySettings()
 STAKE = Stake(np.array([True]), np.ones(1), np.asarray(0.0))
-USUAL = Point(np.array([0.001]), np.array([0.001]))
+RHO = 1.25
+
+
+def bet(log_r: Array, block: Block, share: float, stake: Stake) -> Array:
+    """On a candidate that is as the baseline, which is bad so often."""
+    usual = np.array([share])
+    made = wager(block.e_c, usual, usual, SETTINGS, rho=RHO)
+    return settle(log_r, made, log_evalues(block, usual, RHO, [made])[0], stake, SETTINGS)
 
 
 def after(requests: float, bad: float, log_r: float = 0.0) -> float:
     block = Block(*(np.array([count]) for count in (requests, bad, 9 * requests, 0.009 * requests)))
-    return float(bet(np.array([log_r]), block, USUAL, STAKE, SETTINGS, rho=1.25)[0])
+    return float(bet(np.array([log_r]), block, 0.001, STAKE)[0])
 
 
 def test_a_few_hundred_good_requests_are_the_proof():
@@ -44,9 +51,9 @@ def test_of_worse_candidates_at_most_one_in_twenty_is_ever_proven():
     stake = Stake(np.ones((rollouts, 1), dtype=bool), np.ones(1), np.asarray(0.0))
     p_b = 0.005
     for _ in range(150):
-        e_c = rng.binomial(20, 1.25 * p_b + SETTINGS.points, (rollouts, 1)).astype(float)
+        e_c = rng.binomial(20, RHO * p_b + SETTINGS.points, (rollouts, 1)).astype(float)
         e_b = rng.binomial(80, p_b, (rollouts, 1)).astype(float)
         block = Block(np.full((rollouts, 1), 20.0), e_c, np.full((rollouts, 1), 80.0), e_b)
-        log_r = bet(log_r, block, Point(np.array([p_b]), np.array([p_b])), stake, SETTINGS, rho=1.25)
+        log_r = bet(log_r, block, p_b, stake)
         proven |= log_r[:, 0] >= SETTINGS.log_limit
     assert proven.mean() <= SETTINGS.beta

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.core.comparing import bet
 from tidegate.core.clusters import ceiling
 from tidegate.core.evalue import Block, Margin
-from tidegate.core.mixture import NEVER, SIZES, Calendar, Prior, Stake, bet, log_evidence, spend
+from tidegate.core.mixture import NEVER, SIZES, Calendar, Prior, Stake, log_evidence, spend
 
 MARGIN = Margin(1.25, 0.001)
 

@@ -77,8 +77,7 @@ def observe(clusters: Clusters, n: Array, e: Array, span: float, *, calm: Flags)
     kept = np.exp(-whole / LOCAL)
     p = clusters.local_e / np.maximum(clusters.local_n, 1.0)
     counts = learns & (clusters.local_n > 0)
-    return replace(
-        clusters,
+    return Clusters(
         span=np.where(full, 0.0, whole),
         n=np.where(full, 0.0, n),
         e=np.where(full, 0.0, e),

@@ -28,7 +28,7 @@ from tidegate.core.budget import Around, Budget, Pace
 from tidegate.core.clusters import Clusters
 from tidegate.core.comparison_input import Counts, Tick
 from tidegate.core.comparison_settings import BASE, LIMITS, Settings
-from tidegate.core.evalue import Array, Block, Flags, Margin, Point
+from tidegate.core.evalue import Array, Block, Flags, Margin, Point, log_evalues
 from tidegate.core.history import CALM, History
 from tidegate.core.latency_comparison import ENOUGH, UNKNOWN, Limits, at, gather, seconds_at, shares_at, slower_than
 from tidegate.core.mixture import NEVER, SIZES, Calendar, Prior, Stake
@@ -104,7 +104,7 @@ def begin(settings: Settings, history: History, prior: Prior) -> State:
         past=past,
         overdue=Overdue.blank(shape),
         ratio=SampleRatio.blank(shape),
-        budget=Budget.blank(_wait(settings, limits, COLD)),
+        budget=Budget.blank(np.minimum(_overdue_after(limits, settings, COLD), settings.budget.longest)),
         total=nothing,
         this_step=nothing,
         seconds=np.zeros(shape),
@@ -141,30 +141,29 @@ def advance(state: State, tick: Tick) -> State:
     changed, stepped = tick.exposure != state.exposure, tick.step != state.step
     calendar, log_omega = mixture.spend(state.prior, state.calendar, changed)
     state = _learn_limits(state, tick.baseline)
-    late, grown = _look_for_overdue(state, tick)
+    share, phi = state.plug_in.share, state.clusters.phi
+    patience = np.where(tick.warm, 1.0, COLD)
+    slow = Usual(_overdue_after(state.limits, settings, patience), state.limits.mean[..., 0] * patience)
+    late, grown = _look_for_overdue(state, tick, slow)
     fresh, far = _outcomes(state, tick, grown)
     block = _add(state.open, fresh, changed)
     block_far = np.where(changed[..., None], 0.0, state.open_far) + far.c
     closed = (block.n_c >= 1) & (block.n_b >= 1)
-    sure = _cleaned(block, block.e_c)
-    usual = _usual(state, tick.exposure)
-    sure, b1 = _busy_as_usual(sure, state.plug_in.share, usual, tick.exposure)
-    phi, left = state.clusters.phi, calendar.log_left[..., None]
-    rho, delta = order.margin(settings)
-    stake = Stake(closed, phi, log_omega)
-    log_m = mixture.bet(state.log_m, sure, b1, Margin(rho, delta), stake)
-    log_r = state.log_r
-    if settings.proves:
-        healthy, far_c = Point(state.plug_in.far_share, b1), _cleaned(block, block_far).e_c
-        log_r = early.bet(state.log_r, replace(sure, e_c=far_c), healthy, stake, settings.early, rho=rho)
-    now = _for_the_past(fresh, state.plug_in.share, phi, tick, caution=settings.past.caution)
-    past = past_comparison.bet(state.past, now, log_omega, delta[:BASE], settings.past)
+    sure = _cleaned(block)
+    usual = _usual(state, share, tick.exposure)
+    sure, b1 = _busy_as_usual(sure, share, usual, tick.exposure)
+    left = calendar.log_left[..., None]
+    log_m, log_r = _bet(state, sure, block_far, b1, Stake(closed, phi, log_omega))
+    now = _for_the_past(fresh, share, phi, tick, caution=settings.past.caution)
+    past = past_comparison.bet(state.past, now, log_omega, order.margin(settings)[1][:BASE], settings.past)
     past, log_past = past_comparison.judge(past, now, left, settings.log_limit, settings.past)
     log_parts = np.concatenate([mixture.log_evidence(log_m, left), log_past], axis=-1)
     ratio = sample_ratio.observe(
         state.ratio, tick.candidate.begun, tick.baseline.begun, tick.exposure, changed=changed, settings=settings.sample
     )
-    after = replace(
+    seen = _seen_to_end(PlugIn(fresh.n_b, fresh.e_b, far.b), tick)
+    calm = ~state.past.known[..., :1] | (surprise(seen.e / phi, seen.n * share / phi)[..., :1] < CALM)
+    return replace(
         state,
         calendar=calendar,
         exposure=tick.exposure,
@@ -184,8 +183,11 @@ def advance(state: State, tick: Tick) -> State:
         log_parts=log_parts,
         log_e=np.logaddexp.reduce(log_parts + state.log_weights, axis=-1),
         outage=past_comparison.outage(past, phi[..., :BASE], settings.past),
+        plug_in=plug_in.learn(state.plug_in, seen, tick.span, settings.half_life),
+        clusters=clusters.observe(state.clusters, seen.n, np.maximum(seen.e, 0.0), tick.span, calm=calm),
+        budget=_spent(state, tick, late, grown[..., 0], slow.limit),
+        rate=_rate(state.rate, tick),
     )
-    return _learn(after, tick, _seen_to_end(PlugIn(fresh.n_b, fresh.e_b, far.b), tick), grown[..., 0])
 
 
 # --- What it says ---------------------------------------------------------------------------------------------------
@@ -239,22 +241,37 @@ def _add(block: Block, fresh: Block, anew: Flags | None = None) -> Block:
     """Both together; only what is fresh where the block begins anew (a last axis is added when it has none)."""
     if anew is None:
         return Block(block.n_c + fresh.n_c, block.e_c + fresh.e_c, block.n_b + fresh.n_b, block.e_b + fresh.e_b)
-    wide = anew if anew.ndim == block.n_c.ndim else anew[..., None]
-    kept = Block(*(np.where(wide, 0.0, part) for part in (block.n_c, block.e_c, block.n_b, block.e_b)))
-    return _add(kept, fresh)
-
-
-def _cleaned(block: Block, e_c: Array) -> Block:
-    """Overdue requests that ended may leave a block with fewer bad ones than none."""
+    kept = 1.0 - (anew if anew.ndim == block.n_c.ndim else anew[..., None])
     return Block(
-        block.n_c, np.minimum(np.maximum(e_c, 0.0), block.n_c), block.n_b, np.minimum(np.maximum(block.e_b, 0.0), block.n_b)
+        block.n_c * kept + fresh.n_c, block.e_c * kept + fresh.e_c, block.n_b * kept + fresh.n_b, block.e_b * kept + fresh.e_b
     )
 
 
-def _usual(state: State, exposure: Array) -> Array:
+def _cleaned(block: Block) -> Block:
+    """Overdue requests that ended may leave a block with fewer bad ones than none."""
+    return Block(block.n_c, _within(block.e_c, block.n_c), block.n_b, _within(block.e_b, block.n_b))
+
+
+def _within(e: Array, n: Array) -> Array:
+    return np.minimum(np.maximum(e, 0.0), n)
+
+
+def _bet(state: State, block: Block, far_c: Array, b1: Array, stake: Stake) -> tuple[Array, Array]:
+    """The concurrent bets after this block, and the reversed ones, which count how many were far beyond the limits."""
+    settings, (rho, delta) = state.settings, order.margin(state.settings)
+    worse = mixture.wager(block.e_c, b1, Margin(rho, delta))
+    if not settings.proves:
+        return mixture.settle(state.log_m, worse, log_evalues(block, b1, rho, [worse])[0], stake), state.log_r
+    healthy = early.wager(_within(far_c, block.n_c), state.plug_in.far_share, b1, settings.early, rho=rho)
+    won, turned = log_evalues(block, b1, rho, [worse, healthy])
+    log_m = mixture.settle(state.log_m, worse, won, stake)
+    return log_m, early.settle(state.log_r, healthy, turned, stake, settings.early)
+
+
+def _usual(state: State, share: Array, exposure: Array) -> Array:
     """Learned while the baseline is as busy as it was before the rollout, or nearly."""
     learns = (exposure <= BUSY)[..., None] & (order.is_share(state.settings) == 0)
-    return np.where(learns, np.maximum(state.usual, state.plug_in.share), state.usual)
+    return np.where(learns, np.maximum(state.usual, share), state.usual)
 
 
 def _busy_as_usual(block: Block, b1: Array, usual: Array, exposure: Array) -> tuple[Block, Array]:
@@ -264,7 +281,7 @@ def _busy_as_usual(block: Block, b1: Array, usual: Array, exposure: Array) -> tu
     """
     idle = (exposure > BUSY)[..., None]
     slow = np.where(idle, np.maximum(block.e_b, block.n_b * usual), block.e_b)
-    return replace(block, e_b=slow), np.where(idle, np.maximum(b1, usual), b1)
+    return Block(block.n_c, block.e_c, block.n_b, slow), np.where(idle, np.maximum(b1, usual), b1)
 
 
 def _learn_limits(state: State, baseline: Counts) -> State:
@@ -293,12 +310,17 @@ def _in_order(settings: Settings, limits: Array, shares: Array | float) -> Array
     return np.concatenate([yes_no[..., :1], limits[..., 0, :], yes_no[..., 1:], own], axis=-1)
 
 
-def _look_for_overdue(state: State, tick: Tick) -> tuple[Overdue, Array]:
-    slowest, patience = state.limits.edges[..., 0, -1], np.where(tick.warm, 1.0, COLD)
-    limit = np.where(state.limits.known[..., 0], seconds_at(state.settings.shift.edges(slowest)[0]), UNKNOWN) * patience
-    begun = np.stack([tick.candidate.begun, tick.baseline.begun], axis=-1)
-    finished = np.stack([tick.candidate.finished, tick.baseline.finished], axis=-1)
-    return overdue.observe(state.overdue, begun, finished, tick.span, Usual(limit, state.limits.mean[..., 0] * patience))
+def _overdue_after(limits: Limits, settings: Settings, patience: Array | float) -> Array:
+    """Seconds until a request counts as overdue."""
+    slowest = seconds_at(settings.shift.edges(limits.edges[..., 0, -1])[0])
+    after: Array = np.where(limits.known[..., 0], slowest, UNKNOWN) * patience
+    return after
+
+
+def _look_for_overdue(state: State, tick: Tick, usual: Usual) -> tuple[Overdue, Array]:
+    begun = _before(tick.candidate.begun, tick.baseline.begun[..., None])
+    finished = _before(tick.candidate.finished, tick.baseline.finished[..., None])
+    return overdue.observe(state.overdue, begun, finished, tick.span, usual)
 
 
 def _outcomes(state: State, tick: Tick, grown: Array) -> tuple[Block, Point]:
@@ -308,32 +330,31 @@ def _outcomes(state: State, tick: Tick, grown: Array) -> tuple[Block, Point]:
     """
     sides, own = (tick.candidate, tick.baseline), state.limits.edges
     near, far = state.settings.shift.edges(own)
-    slower = slower_than(np.stack([side.bins for side in sides])) * (state.limits.known & tick.warm[..., None])[..., None]
+    slower = slower_than(np.array([side.bins for side in sides])) * (state.limits.known & tick.warm[..., None])[..., None]
     late = _first_of(grown * tick.warm[..., None], own.shape[-2])
-    edges = np.stack([np.concatenate([near, far], axis=-1), np.concatenate([own, far], axis=-1)])
+    edges = np.array([np.concatenate([near, far], axis=-1), np.concatenate([own, far], axis=-1)])
     reached = at(slower, edges) + late
-    hanging = np.moveaxis(grown * ~tick.warm[..., None], -1, 0)
-    kept = [side.finished - side.repeats + hangs for side, hangs in zip(sides, hanging, strict=True)]
-    tried = np.stack([np.concatenate([n[..., None], side.tried], axis=-1) for n, side in zip(kept, sides, strict=True)])
-    failed = [side.failed - side.repeats + hangs for side, hangs in zip(sides, hanging, strict=True)]
-    bad = np.stack([np.concatenate([e[..., None], side.bad], axis=-1) for e, side in zip(failed, sides, strict=True)])
-    n_c, n_b = _in_order(state.settings, np.broadcast_to(slower[..., :1] + late, reached[..., :LIMITS].shape), tried)
+    hanging = grown * ~tick.warm[..., None]
+    # Of each side: those that were tried and those that failed, of all requests and of users' own metrics.
+    counted = [(side, hanging[..., i] - side.repeats) for i, side in enumerate(sides)]
+    tried = np.array([_before(side.finished + extra, side.tried) for side, extra in counted])
+    bad = np.array([_before(side.failed + extra, side.bad) for side, extra in counted])
+    n_c, n_b = _in_order(state.settings, np.repeat(slower[..., :1] + late, LIMITS, axis=-1), tried)
     e_c, e_b = _in_order(state.settings, reached[..., :LIMITS], bad)
     far_c, far_b = _in_order(state.settings, reached[..., LIMITS:], bad)
     return Block(n_c, e_c, n_b, e_b), Point(far_c, far_b)
 
 
-def _wait(settings: Settings, limits: Limits, patience: Array | float) -> Array:
-    """Seconds until a request counts as overdue, as far as the harm budget waits for it."""
-    slowest = seconds_at(settings.shift.edges(limits.edges[..., 0, -1])[0]) * patience
-    wait: Array = np.minimum(np.where(limits.known[..., 0], slowest, UNKNOWN), settings.budget.longest)
-    return wait
+def _before(first: Array, others: Array) -> Array:
+    """One more on the last axis."""
+    return np.concatenate([first[..., None], others], axis=-1)
 
 
 def _first_of(grown: Array, histograms: int) -> Array:
     """Sides first, then a row for each histogram: only latency, the first of them, knows of overdue requests."""
     late = np.zeros((2, *grown.shape[:-1], histograms, 1))
-    late[..., 0, 0] = np.moveaxis(grown, -1, 0)
+    for side in range(2):
+        late[side, ..., 0, 0] = grown[..., side]
     return late
 
 
@@ -352,22 +373,18 @@ def _seen_to_end(baseline: PlugIn, tick: Tick) -> PlugIn:
     return PlugIn(n, e, baseline.far)
 
 
-def _learn(state: State, tick: Tick, baseline: PlugIn, overdue_c: Array) -> State:
-    """What the tick taught about the baseline, the traffic and the harm: after all bets."""
-    phi, share = state.clusters.phi, state.plug_in.share
-    calm = ~state.past.known[..., :1] | (surprise(baseline.e / phi, baseline.n * share / phi)[..., :1] < CALM)
+def _spent(state: State, tick: Tick, late: Overdue, overdue_c: Array, wait: Array) -> Budget:
+    """What the tick cost. The harm budget waits for an answer, and no longer than it says."""
     done, lost = tick.candidate.finished, tick.candidate.failed
+    return Budget(
+        np.maximum(state.budget.requests + done + overdue_c, 0.0),
+        np.maximum(state.budget.lost + lost + overdue_c, 0.0),
+        overdue.pending(late, tick.span, state.limits.mean[..., 0])[..., 0],
+        np.minimum(wait, state.settings.budget.longest),
+    )
+
+
+def _rate(rate: Array, tick: Tick) -> Array:
     kept = float(np.exp(-tick.span / _RATE_MEMORY))
     began = (tick.candidate.begun + tick.baseline.begun) / tick.span
-    return replace(
-        state,
-        plug_in=plug_in.learn(state.plug_in, baseline, tick.span, state.settings.half_life),
-        clusters=clusters.observe(state.clusters, baseline.n, np.maximum(baseline.e, 0.0), tick.span, calm=calm),
-        budget=Budget(
-            np.maximum(state.budget.requests + done + overdue_c, 0.0),
-            np.maximum(state.budget.lost + lost + overdue_c, 0.0),
-            overdue.pending(state.overdue, tick.span, state.limits.mean[..., 0])[..., 0],
-            _wait(state.settings, state.limits, np.where(tick.warm, 1.0, COLD)),
-        ),
-        rate=np.where(state.rate > 0, state.rate * kept + began * (1 - kept), began),
-    )
+    return np.where(rate > 0, rate * kept + began * (1 - kept), began)

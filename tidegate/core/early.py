@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tidegate.core.evalue import TINY, Array, Block, Flags, Margin, Point, log_evalue, project
+from tidegate.core.evalue import Array, Flags, Margin, Wager
 from tidegate.core.mixture import Stake
 
 
@@ -33,14 +33,16 @@ class EarlySettings:
         return float(np.log(1 / self.beta))
 
 
-def bet(log_r: Array, block: Block, expected: Point, stake: Stake, settings: EarlySettings, *, rho: Array | float) -> Array:
-    """ln of the reversed e-process of each outcome after this tick. `expected`: the shares of a healthy candidate."""
-    toward = Point(np.minimum(np.maximum(expected.c, TINY), 0.98), np.minimum(np.maximum(expected.b, TINY), 0.98))
-    margin = Margin(rho, np.asarray(settings.points))
-    edge = margin.edge(toward.b)
-    safe = Block(np.maximum(block.n_c, 1.0), block.e_c, np.maximum(block.n_b, 1.0), block.e_b)
-    log_s = log_evalue(safe, toward, project(safe, toward, margin)) / stake.phi
-    log_s = np.where(stake.closed & (toward.c < edge) & (edge < 1), log_s, 0.0)
+def wager(e_c: Array, expected: Array, b1: Array, settings: EarlySettings, *, rho: Array | float) -> Wager:
+    """`e_c`: those that were far too slow; `expected`: how often a healthy candidate is that, and `b1` the baseline itself."""
+    edge = Margin(rho, settings.points).edge(b1)
+    return Wager(expected[..., None], e_c[..., None], edge[..., None], np.asarray([settings.points]))
+
+
+def settle(log_r: Array, made: Wager, log_s: Array, stake: Stake, settings: EarlySettings) -> Array:
+    """ln of the reversed e-process of each outcome after this tick. Where the candidate could not be worse, nobody bets."""
+    edge = made.edge[..., 0]
+    log_s = np.where(stake.closed & (made.c[..., 0] < edge) & (edge < 1), log_s[..., 0] / stake.phi, 0.0)
     after: Array = np.minimum(log_r + log_s, settings.log_limit + settings.above)
     return after
 

@@ -25,7 +25,9 @@ All functions are plain array arithmetic over whatever axes come in: alternative
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -68,6 +70,17 @@ class Margin(NamedTuple):
         return edge
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Wager:
+    """Shares `c` of the candidate that are bet on, on the last axis; `e_c` its bad requests that count for them; `edge` the
+    share at which the null ends, and `delta` its margin's points (last axes of one)."""
+
+    c: Array
+    e_c: Array
+    edge: Array
+    delta: Array
+
+
 def logit(p: Array) -> Array:
     return np.log(p / (1 - p))
 
@@ -88,6 +101,24 @@ def log_evalue(block: Block, toward: Point, against: Point) -> Array:
     return total
 
 
+def log_evalues(block: Block, b: Array, rho: Array | float, wagers: Sequence[Wager]) -> Sequence[Array]:
+    """ln S of a block for each of these wagers, at the baseline's share `b`; without meaning where a side has no requests.
+
+    At one go, for to project ten points takes no longer than one.
+    """
+    widths = [wager.c.shape[-1] for wager in wagers]
+    e_c, delta = (_beside([getattr(wager, name) for wager in wagers], wagers) for name in ("e_c", "delta"))
+    wide = Block(np.maximum(block.n_c, 1.0)[..., None], e_c, np.maximum(block.n_b, 1.0)[..., None], block.e_b[..., None])
+    toward = Point(np.concatenate([wager.c for wager in wagers], axis=-1), b[..., None])
+    log_s = log_evalue(wide, toward, project(wide, toward, Margin(np.asarray(rho)[..., None], delta)))
+    ends = list(accumulate(widths))
+    return [log_s[..., end - width : end] for width, end in zip(widths, ends, strict=True)]
+
+
+def _beside(parts: Sequence[Array], wagers: Sequence[Wager]) -> Array:
+    return np.concatenate([part + np.zeros(wager.c.shape) for part, wager in zip(parts, wagers, strict=True)], axis=-1)
+
+
 def project(block: Block, toward: Point, margin: Margin) -> Point:
     """(c0, b0): the edge's point nearest to `toward`. Needs n_c, n_b > 0 and shares strictly between 0 and 1.
 
@@ -102,9 +133,10 @@ def project(block: Block, toward: Point, margin: Margin) -> Point:
     b = np.minimum(np.maximum(_middle_root(w_c, toward, margin), low), high)
     for _ in range(_ROUNDS):
         value, slope = _condition(b, w_c, toward, margin)
-        low, high = np.where(value < 0, b, low), np.where(value < 0, high, b)
-        step = b - value / np.where(slope > 0, slope, 1.0)
-        after = np.where((slope > 0) & (step >= low) & (step <= high), step, 0.5 * (low + high))
+        left, rises = value < 0, slope > 0
+        low, high = np.where(left, b, low), np.where(left, high, b)
+        step = b - value / np.where(rises, slope, 1.0)
+        after = np.where(rises & (step >= low) & (step <= high), step, 0.5 * (low + high))
         moved = np.abs(after - b)
         b = after
         # Newton squares its error: what moved by 1e-9 of itself is right to the last digit.

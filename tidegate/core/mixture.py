@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tidegate.core.clusters import ceiling
-from tidegate.core.evalue import Array, Block, Flags, Margin, Point, expit, log_evalue, logit, project
+from tidegate.core.evalue import Array, Flags, Margin, Wager, expit, logit
 
 NEVER = -1e9
 """The logarithm of nothing. A plain number, so that stored state is plain JSON."""
@@ -93,24 +93,21 @@ class Stake:
     log_omega: Array
 
 
-def bet(log_m: Array, block: Block, b1: Array, margin: Margin, stake: Stake) -> Array:
+def wager(e_c: Array, b1: Array, margin: Margin) -> Wager:
+    """One bet for each size. `b1` is the baseline's plug-in share, from before the block in which `e_c` were bad."""
+    edge = margin.edge(b1)
+    return Wager(alternatives(edge), e_c[..., None], edge[..., None], np.asarray(margin.delta)[..., None])
+
+
+def settle(log_m: Array, made: Wager, log_s: Array, stake: Stake) -> Array:
     """ln M after this tick, for every size on the last axis. Where the block has not closed, nothing is won or lost.
 
-    No bad outcome is worth more than the clusters' ceiling: a smaller e-value is one still.
-
-    `b1` is the baseline's plug-in share, from before this block. `phi` is the size of clusters: S^(1/phi)
-    (see `clusters`; E[S^(1/phi)] <= E[S]^(1/phi) <= 1 by Jensen). An alternative that lies inside of the null, as when the
-    baseline itself is nearly always bad, does not bet.
+    No bad outcome is worth more than the clusters' ceiling: a smaller e-value is one still. `phi` is the size of clusters:
+    S^(1/phi) (see `clusters`; E[S^(1/phi)] <= E[S]^(1/phi) <= 1 by Jensen). An alternative that lies inside of the null, as
+    when the baseline itself is nearly always bad, does not bet.
     """
-    edge = margin.edge(b1)
-    toward = Point(alternatives(edge), b1[..., None])
-    wide_margin = Margin(np.asarray(margin.rho)[..., None], np.asarray(margin.delta)[..., None])
-    wide = Block(
-        np.maximum(block.n_c, 1.0)[..., None], block.e_c[..., None], np.maximum(block.n_b, 1.0)[..., None], block.e_b[..., None]
-    )
-    log_s = log_evalue(wide, toward, project(wide, toward, wide_margin)) / stake.phi[..., None]
-    log_s = np.minimum(log_s, (ceiling(stake.phi) * block.e_c)[..., None])
-    log_s = np.where(stake.closed[..., None] & (toward.c > edge[..., None]), log_s, 0.0)
+    log_s = np.minimum(log_s / stake.phi[..., None], ceiling(stake.phi)[..., None] * made.e_c)
+    log_s = np.where(stake.closed[..., None] & (made.c > made.edge), log_s, 0.0)
     return log_s + np.logaddexp(log_m, stake.log_omega[..., None, None])
 
 

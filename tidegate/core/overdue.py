@@ -60,7 +60,7 @@ def observe(overdue: Overdue, begun: Array, finished: Array, span: float, usual:
     older = np.maximum(older, -overdue.begun[..., :-1].sum(axis=-1) - begun)
     newest = np.concatenate([begun[..., None], overdue.begun[..., :-1]], axis=-1)
     spans = np.concatenate([[span], overdue.spans[:-1]])
-    age = np.cumsum(spans) - spans  # seconds that surely went by since the last request of that tick
+    age = spans.cumsum() - spans  # seconds that surely went by since the last request of that tick
     late = (age >= usual.limit[..., None]) & (spans > 0)
     late[..., -1] = True
     surely = older + (newest * late[..., None, :]).sum(axis=-1)

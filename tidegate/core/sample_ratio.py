@@ -58,15 +58,10 @@ def observe(
     low, high = np.maximum(w - wide, TINY), np.minimum(w + wide, 1 - TINY)
     p = np.minimum(np.maximum(n_c / np.maximum(n_c + n_b, 1.0), low), high)
     a, b = settings.strength * w, settings.strength * (1 - w)
-    mixed = _log_beta(np.stack([a + n_c, a]), np.stack([b + n_b, b]))
-    now = mixed[0] - mixed[1] - n_c * np.log(p) - n_b * np.log1p(-p)
+    ours, theirs = a + n_c, b + n_b
+    gamma = _log_gamma(np.array([ours, theirs, ours + theirs, a, b, a + b]))
+    now = (gamma[0] + gamma[1] - gamma[2]) - (gamma[3] + gamma[4] - gamma[5]) - n_c * np.log(p) - n_b * np.log1p(-p)
     return SampleRatio(n_c, n_b, before, np.where(n_c + n_b > 0, before + now, before))
-
-
-def _log_beta(a: Array, b: Array) -> Array:
-    a, b, both = _log_gamma(np.stack([a, b, a + b]))
-    value: Array = a + b - both
-    return value
 
 
 def _log_gamma(x: Array) -> Array:
