@@ -64,7 +64,7 @@ def test_an_agent_follows_a_rollout_to_its_end_and_its_reports_are_understood(ho
         assert own.post(f"{PROD}/deploy", json={"content": OLD}).status_code == 200
         ticked(house, lambda: agent.standing.ready and rollout(house).phase is Phase.COMPLETED)
         assert agent.evaluate("checkout").value is False
-        until(lambda: len(own.get(PROD).json()["agents"]) == 1)
+        until(lambda: [one["age"] is not None for one in own.get(PROD).json()["agents"]] == [True])
 
         plan = {"linear": {"step": "25%", "every": "2s"}, "bake": "1s"}
         answered = own.post(f"{PROD}/deploy", json={"content": NEW, "plan": plan})

@@ -28,7 +28,8 @@ class Deaf(Control):
         self.heard: list[dict[str, Any]] = []
         self.news = asyncio.Event()
 
-    async def report(self, content: Mapping[str, Any]) -> None:
+    async def report(self, content: Mapping[str, Any], age: float) -> None:
+        assert 0 <= age < NEVER
         self.heard.append(dict(content))
         self.news.set()
 

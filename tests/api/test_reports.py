@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -25,6 +26,18 @@ def test_who_may_reports_by_the_socket_or_with_the_token(house: House, own: Test
     answer = tcp.post(f"{PROD}/reports", json={**REPORT, "agent": "b"}, headers={"Authorization": f"Bearer {TOKEN}"})
     assert (answer.status_code, answer.content) == (204, b"")
     assert heard(house) == ["host:1:a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("said", "age"), [("61.4", 61), ("0", 0), ("-1", None), ("nan", None), ("1e300", None), ("\xff", None)]
+)
+def test_the_age_of_an_agent_is_said_apart_and_what_is_none_does_no_harm(
+    house: House, own: TestClient, said: str, age: int | None
+) -> None:
+    sent = own.post(f"{PROD}/reports", json=REPORT, headers={"Tidegate-Agent-Age": said.encode("latin-1")})  # type: ignore[dict-item]
+    assert sent.status_code == 204
+    (agent,) = house.agents.of("shop/prod")
+    assert agent.report.age == (None if age is None else timedelta(seconds=age))
 
 
 def test_who_may_not_is_refused_and_nothing_is_taken(house: House, tcp: TestClient, app: ASGIApp) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.dashboard.shop import ENVIRONMENT, FLAGS, PROD, flags, open_environment, release_flags, report
-from tests.support.served import WEB, Figures, House, Line, SettableWatcher, service_file
+from tests.support.served import BEGIN, WEB, Figures, House, Line, SettableWatcher, service_file
 from tidegate.core.document import read
 from tidegate.core.environment import Environment
 from tidegate.core.harm import Counted, Harm, note_exposure
@@ -197,7 +197,7 @@ def _reporting(house: House, done: Callable[[], bool]) -> None:
         if done():
             return
         for number in range(3):
-            report(house, f"checkout-{number}")
-        report(house, "checkout-staging", of=STAGING)
+            report(house, f"checkout-{number}", age=house.now - BEGIN + timedelta(hours=5, minutes=7 * number))
+        report(house, "checkout-staging", of=STAGING, age=house.now - BEGIN + timedelta(days=2))
         house.tick()
     raise AssertionError("not within 500 ticks")

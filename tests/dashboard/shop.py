@@ -3,6 +3,7 @@ release that is under way."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 from tests.support.served import WEB, Figures, House, Line, build_house, service_file
@@ -54,14 +55,22 @@ def flags(text: str = FLAGS) -> FlagDocument:
     return read_flags(read_yaml(text, "flags.yaml"))
 
 
-def report(house: House, agent: str, *, of: str = PROD, behind: int = 0, version: str = "0.1.0") -> None:
+def report(
+    house: House,
+    agent: str,
+    *,
+    of: str = PROD,
+    behind: int = 0,
+    version: str = "0.1.0",
+    age: timedelta | None = None,
+) -> None:
     posted = house.board.get(of)
     assert posted is not None
     snapshot = posted.snapshot
     said = {"agent": agent, "version": version, "epoch": "e1", "serial": snapshot.serial - behind, "origin": snapshot.origin}
     counted = {"new-checkout": {"on": 1240, "off": 4321}, "banner": {"default": 900}}
     said |= {"exposure": str(snapshot.exposure), "rollout": snapshot.rollout, "flags": counted}
-    house.agents.report(of, read_report(said))
+    house.agents.report(of, read_report(said, age))
 
 
 def open_environment(house: House) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from starlette.testclient import TestClient
 
-from tests.dashboard.shop import PROD
+from tests.dashboard.shop import PROD, report
 from tests.support.served import House
 
 
@@ -59,6 +60,14 @@ def test_agents_that_are_behind_or_silent_come_first(house: House, tcp: TestClie
     assert "1 silent or behind" in said
     assert said.index("old-one") < said.index("app-0")
     assert "3 of version 0.1.0, 1 of version 0.0.9" in said
+
+
+def test_an_agent_says_how_old_it_is_and_one_of_before_does_not(house: House, tcp: TestClient) -> None:
+    report(house, "app-1", age=timedelta(hours=3, minutes=59))
+    lines = dict(re.findall(r'<th scope="row">([\w-]+)</th>.*?<td class="n">(.*?)</td>', page(tcp, "/agents")))
+    assert (lines["app-1"], lines["app-0"]) == ("3h", "-")
+    told = {one["id"]: one["age"] for one in tcp.get("/v1/applications/shop/environments/prod").json()["agents"]}
+    assert (told["app-1"], told["app-0"]) == ("3h59m", None)
 
 
 def test_the_forecast_answers_the_form_in_its_address(tcp: TestClient) -> None:

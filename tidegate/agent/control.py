@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 import httpx2
 
 from tidegate.core.errors import Invalid, NotFound, Refused, Unreachable
-from tidegate.core.flags.agent_report import EVERY
+from tidegate.core.flags.agent_report import AGE, EVERY
 
 CONNECT_WITHIN = 3.0
 ANSWER_WITHIN = 10.0
@@ -55,10 +55,10 @@ class Control:
                 _check(response, self.address)
                 yield response.aiter_text()
 
-    async def report(self, content: Mapping[str, Any]) -> float | None:
-        """The seconds in which the next one is wanted, if that is said."""
+    async def report(self, content: Mapping[str, Any], age: float) -> float | None:
+        """The seconds in which the next one is wanted, if that is said. `age`: seconds since this agent began."""
         with _mapped(self.address):
-            response = await self._http.post(f"{self._path}/reports", json=content)
+            response = await self._http.post(f"{self._path}/reports", json=content, headers={AGE: f"{age:.0f}"})
         _check(response, self.address)
         with contextlib.suppress(ValueError):
             return float(response.headers.get(EVERY, ""))

@@ -10,6 +10,7 @@ import contextlib
 import os
 import secrets
 import socket
+import time
 from typing import Any
 
 from tidegate import __version__
@@ -34,6 +35,7 @@ class Reporter:
         self._cache = cache
         self._outcomes = outcomes
         self._control = control
+        self._began = time.monotonic()
         self._epoch = secrets.token_hex(8)
         self._agent = f"{socket.gethostname()}:{os.getpid()}:{self._epoch[:6]}"
         self._poked = asyncio.Event()
@@ -72,7 +74,7 @@ class Reporter:
         if content is None:
             return
         try:
-            self._pace.obey(await self._control.report(content))
+            self._pace.obey(await self._control.report(content, time.monotonic() - self._began))
             self._refused = ""
         except Refused as error:
             # To be out of reach is told by the follower; to be refused is told here, once.

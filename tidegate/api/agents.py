@@ -21,6 +21,7 @@ from tidegate.core.flags.agent_report import ReportFile
 router = APIRouter(tags=["agents"])
 
 IfNoneMatch = Annotated[str | None, Header(max_length=200, description="The ETag of the snapshot that is known.")]
+Age = Annotated[str, Header(alias="Tidegate-Agent-Age", max_length=20, description="Seconds since the agent began.")]
 _PATH = "/applications/{application}/environments/{environment}"
 
 
@@ -56,8 +57,10 @@ async def stream_snapshots(
 
 
 @router.post(f"{_PATH}/reports", **described(str, body=ReportFile, status=204))
-async def report(application: ApplicationName, environment: EnvironmentName, services: Services, request: Request) -> Response:
+async def report(
+    application: ApplicationName, environment: EnvironmentName, services: Services, request: Request, age: Age = ""
+) -> Response:
     """What an agent applies, and how the requests ended that asked it; about once a second, or as seldom as the answer's
     `Tidegate-Report-Every` (seconds) says."""
-    take(services.flags.agents, subject_of(application, environment), await request.body())
+    take(services.flags.agents, subject_of(application, environment), await request.body(), age)
     return Response(status_code=204)

@@ -16,9 +16,10 @@ from tidegate.api.peer import SCOPE_KEY, Peer
 from tidegate.api.problems import problem
 from tidegate.core.environment import subject_of
 from tidegate.core.errors import Invalid, TidegateError
-from tidegate.core.flags.agent_report import EVERY, read_report
+from tidegate.core.flags.agent_report import AGE, EVERY, read_age, read_report
 from tidegate.engine.agents import Agents
 
+_AGE = AGE.encode()
 _NAME = NAME.strip("^$").replace("([a-z0-9-]{0,38}", "(?:[a-z0-9-]{0,38}")
 _PATH = re.compile(f"/v1/applications/({_NAME})/environments/({_NAME})/reports")
 
@@ -35,7 +36,7 @@ class Reports:
             await self._app(scope, receive, send)
             return
         try:
-            take(self._agents, subject_of(found[1], found[2]), await _body(receive))
+            take(self._agents, subject_of(found[1], found[2]), await _body(receive), _age(scope))
         except TidegateError as error:
             await problem(error)(scope, receive, send)
             return
@@ -44,13 +45,18 @@ class Reports:
         await send({"type": "http.response.body", "body": b""})
 
 
-def take(agents: Agents, subject: str, body: bytes) -> None:
+def take(agents: Agents, subject: str, body: bytes, age: str = "") -> None:
     """Raises Invalid for what is no report."""
     try:
         content = json.loads(body)
     except (ValueError, RecursionError) as wrong:
         raise Invalid("The report is not JSON.", "Send one as docs/api.md tells.") from wrong
-    agents.report(subject, read_report(content))
+    agents.report(subject, read_report(content, read_age(age)))
+
+
+def _age(scope: Scope) -> str:
+    """As it was said, or "" when it was not."""
+    return next((value.decode("latin-1") for name, value in scope["headers"] if name == _AGE), "")
 
 
 async def _body(receive: Receive) -> bytes:

@@ -31,10 +31,15 @@ def all_environments(environments: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def all_agents(agents: Sequence[Mapping[str, Any]]) -> Table:
-    table = plain_table("agent", "version", ">serial", ">exposure", ">heard")
+    table = plain_table("agent", "version", ">serial", ">exposure", ">age", ">heard")
     for one in agents:
         table.add_row(
-            clean_line(one["id"]), clean_line(one["version"]), str(one["serial"]), one["exposure"], f"{one['heard']} ago"
+            clean_line(one["id"]),
+            clean_line(one["version"]),
+            str(one["serial"]),
+            one["exposure"],
+            one.get("age") or "-",
+            f"{one['heard']} ago",
         )
     return table
 

@@ -54,6 +54,7 @@ class FlagGlance:
                 serial=agent.report.serial,
                 exposure=str(agent.report.exposure),
                 rollout=agent.report.rollout,
+                age=agent.report.age + agent.silent if agent.report.age is not None else None,
             )
             for agent in self._agents.of(subject)
         ]

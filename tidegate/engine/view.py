@@ -147,7 +147,7 @@ class ServiceView:
 
 @dataclass(frozen=True, slots=True)
 class AgentView:
-    """One agent as it was heard last, `heard` ago."""
+    """One agent as it was heard last, `heard` ago. `age`: since it began; null when it does not say, as agents of before."""
 
     id: str
     version: str
@@ -155,6 +155,7 @@ class AgentView:
     serial: int
     exposure: str
     rollout: str
+    age: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +193,7 @@ class DocumentView:
 def url_of(service: Service) -> str:
     """Where users reach it, as well as we know: `http://127.0.0.1:8080/`."""
     if service.platform is not None:
-        return service.platform.ecs.listener_rule
+        return service.platform.entry
     listener = service.listener
     host = listener.address if listener.host == "*" else listener.host
     host = "127.0.0.1" if host == "0.0.0.0" else host

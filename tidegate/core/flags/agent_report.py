@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
@@ -19,7 +20,11 @@ from tidegate.core.tally import Tally
 
 EVERY = "tidegate-report-every"
 """Header of the answer: the seconds in which the control plane wants the next report, so that many agents are not too many."""
+AGE = "tidegate-agent-age"
+"""Header of a report: the seconds since the agent began. In the body a control plane of before would refuse all of it."""
 LARGEST = 2**53
+OLDEST = 1e9
+"""Seconds: thirty years."""
 Count = Annotated[int, Field(strict=True, ge=0, le=LARGEST)]
 Said = Annotated[str, StringConstraints(max_length=200)]
 
@@ -78,9 +83,20 @@ class AgentReport:
     sides: Mapping[str, SideCount] = field(default_factory=dict)
     flags: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     asked: Mapping[str, int] = field(default_factory=dict)
+    age: timedelta | None = None
+    """Since it began, when it said this; None for an agent that does not say."""
 
 
-def read_report(content: object) -> AgentReport:
+def read_age(said: str) -> timedelta | None:
+    """Of the header. What is none says nothing, and makes no report a wrong one."""
+    try:
+        seconds = float(said)
+    except ValueError:
+        return None
+    return timedelta(seconds=round(seconds)) if 0 <= seconds <= OLDEST else None
+
+
+def read_report(content: object, age: timedelta | None = None) -> AgentReport:
     """Raises Invalid with the place."""
     file = read(ReportFile, content, "the report")
     return AgentReport(
@@ -94,6 +110,7 @@ def read_report(content: object) -> AgentReport:
         sides={name: _side(side) for name, side in file.sides.items()},
         flags=file.flags,
         asked=file.asked,
+        age=age,
     )
 
 
