@@ -78,3 +78,19 @@ def test_without_an_application_it_says_what_to_give() -> None:
         read({}, application=None)
     with pytest.raises(Invalid, match="no address"):
         read({}, listen="everywhere")
+
+
+def test_appconfig_is_read_instead_of_a_control_plane() -> None:
+    settings = read({}, appconfig="shop/prod/flags", application=None, environment=None)
+    assert (settings.application, settings.environment, settings.control) == ("shop", "prod", "")
+    assert settings.appconfig == "shop/prod/flags"
+    named = read({"TIDEGATE_APPCONFIG": "abc1234/def5678/ghi9012"})
+    assert (named.application, named.environment, named.appconfig) == ("shop", "prod", "abc1234/def5678/ghi9012")
+    assert not read({"TIDEGATE_APPCONFIG": "a/b/c"}, control="/run/api.sock").appconfig
+
+
+def test_a_place_in_appconfig_has_three_names_and_no_control_plane_beside_it() -> None:
+    with pytest.raises(Invalid, match="no place in AppConfig"):
+        read({}, appconfig="shop/flags")
+    with pytest.raises(Invalid, match="a control plane or AppConfig"):
+        read({}, appconfig="shop/prod/flags", control="/run/api.sock")

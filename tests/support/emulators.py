@@ -24,7 +24,7 @@ KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAU
 def moto(directory: Path) -> Iterator[str]:
     """Its URL."""
     port = free_port()
-    with _running([str(PROGRAMS / "moto_server"), "-H", "127.0.0.1", "-p", str(port)], {}, port, directory / "moto.log") as url:
+    with running([str(PROGRAMS / "moto_server"), "-H", "127.0.0.1", "-p", str(port)], {}, port, directory / "moto.log") as url:
         yield url
 
 
@@ -33,12 +33,12 @@ def ministack(directory: Path) -> Iterator[str]:
     """Its URL. Without a Docker engine its tasks are records: RUNNING, with no container."""
     port = free_port()
     env = {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "DOCKER_HOST": "unix:///nowhere", "HOME": str(directory)}
-    with _running([str(PROGRAMS / "ministack")], env, port, directory / "ministack.log") as url:
+    with running([str(PROGRAMS / "ministack")], env, port, directory / "ministack.log") as url:
         yield url
 
 
 @contextmanager
-def _running(command: list[str], env: Mapping[str, str], port: int, log: Path) -> Iterator[str]:
+def running(command: list[str], env: Mapping[str, str], port: int, log: Path) -> Iterator[str]:
     if not Path(command[0]).exists():
         missing(f"{Path(command[0]).name} is not installed (make setup-test)")
     with log.open("wb") as out:

@@ -27,6 +27,7 @@ from tidegate.agent import logs
 from tidegate.agent.cache import Cache, View
 from tidegate.agent.control import Control, check_address
 from tidegate.agent.disk import Disk
+from tidegate.agent.fetching import Fetcher, Source
 from tidegate.agent.outcomes import CURRENT, Outcomes, Use
 from tidegate.agent.report import Reporter
 from tidegate.agent.stream import Follower
@@ -76,26 +77,33 @@ class Agent:
         application: str,
         environment: str,
         *,
-        control: str,
+        control: str = "",
+        source: Source | None = None,
         token: str = "",
         cache: Path | None = None,
         poll: float = 45.0,
         stale_after: float = 60.0,
     ) -> None:
-        """`control` is an http(s) URL or a unix socket's path; `cache` the directory where the snapshot is kept, if any;
-        `poll` the seconds between two polls behind the stream."""
+        """`control` is an http(s) URL or a unix socket's path; `source` is read instead where somebody else
+        deploys the flags, as AppConfig; `cache` the directory where the snapshot is kept, if any; `poll` the seconds between
+        two polls behind the stream."""
         if not application or not environment:
             raise Invalid("An agent needs an application and an environment.", "Name both.")
-        check_address(control)
+        if source is None:
+            check_address(control)
+        elif control:
+            raise Invalid("An agent follows a control plane or a source.", "Give one of control and source.")
         self.application = application
         self.environment = environment
-        self.stale_after = stale_after
+        # Where it is asked less often it cannot be confirmed more often.
+        self.stale_after = stale_after if source is None else max(stale_after, 2 * poll)
+        self._source = source
         self._control = (control, application, environment, token)
         self._poll = poll
         disk = None if cache is None else Disk(cache, application, environment)
         self._cache = Cache(application, environment, disk, clock=lambda: int(time.time()))
         self._outcomes = Outcomes()
-        self._follower: Follower | None = None
+        self._follower: Follower | Fetcher | None = None
         self._listeners: list[Listener] = []
         self._first = threading.Event()
         self._stale = False
@@ -163,7 +171,7 @@ class Agent:
         if self._follower is None:
             return "The agent was not started."
         if self._cache.view is None and not self._follower.problem:
-            return "The control plane has sent no flags yet."
+            return f"{'The control plane' if self._source is None else 'AppConfig'} has sent no flags yet."
         return self._follower.problem
 
     @property
@@ -234,6 +242,9 @@ class Agent:
 
     async def run(self, begun: threading.Event | None = None) -> None:
         """Follows until it is cancelled. For who has a loop of his own."""
+        if self._source is not None:
+            await self._read(self._source, begun)
+            return
         control = Control(*self._control)
         reporter = Reporter(self._cache, self._outcomes, control)
         self._outcomes.hurry = reporter.hurry
@@ -260,6 +271,27 @@ class Agent:
         finally:
             follower.connected = False
             await control.close()
+
+    async def _read(self, source: Source, begun: threading.Event | None) -> None:
+        before = self._cache.view
+
+        def changed() -> None:
+            nonlocal before
+            was, before = before, self._cache.view
+            self._turn(_differing(was, before))
+
+        self._follower = fetcher = Fetcher(self._cache, source, (self.application, self.environment), changed)
+        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        if begun is not None:
+            begun.set()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for work in (fetcher.go_on, self._watch_age):
+                    group.create_task(_for_ever(work))
+        except asyncio.CancelledError:
+            pass
+        finally:
+            fetcher.connected = False
 
     async def _watch_age(self) -> None:
         while True:

@@ -14,6 +14,7 @@ import uvicorn
 
 from tidegate.agent import logs
 from tidegate.agent.agent import Agent
+from tidegate.agent.fetching import Source
 from tidegate.agent.server import AgentApp
 from tidegate.agent.settings import AgentSettings
 from tidegate.connection import Connection
@@ -22,12 +23,14 @@ from tidegate.core.errors import Refused
 MOST_CONNECTIONS = 1000
 
 
-def run(settings: AgentSettings, began: Callable[[str], None]) -> None:
-    """Calls `began` with its address when it answers; returns after SIGTERM or SIGINT. Raises Refused without a port."""
+def run(settings: AgentSettings, began: Callable[[str], None], source: Source | None = None) -> None:
+    """Calls `began` with its address when it answers; returns after SIGTERM or SIGINT. Raises Refused without a port. `source`
+    where there is no control plane."""
     agent = Agent(
         settings.application,
         settings.environment,
         control=settings.control,
+        source=source,
         token=settings.token,
         cache=settings.cache,
         poll=settings.poll,

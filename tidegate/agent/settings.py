@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from tidegate.core.errors import Invalid, quote
+from tidegate.core.flag_platform import parse_place
 
 PORT = 2772
 POLL = 45.0
@@ -22,6 +23,9 @@ class AgentSettings:
     application: str
     environment: str
     control: str
+    """Empty where it reads from AppConfig."""
+    appconfig: str = ""
+    """APPLICATION/ENVIRONMENT/PROFILE, as AppConfig calls them."""
     token: str = ""
     """Shown to the control plane."""
     host: str = "127.0.0.1"
@@ -44,6 +48,7 @@ class Options:
     application: str | None = None
     environment: str | None = None
     control: str | None = None
+    appconfig: str | None = None
     listen: str | None = None
     port: int | None = None
     cache: Path | None = None
@@ -51,11 +56,15 @@ class Options:
 
 def read_agent_settings(options: Options, env: Mapping[str, str], home_socket: Path) -> AgentSettings:
     """Raises Invalid with the mend. `home_socket` is where the control plane of this machine listens."""
-    application, environment = _subject(options, env)
+    appconfig = options.appconfig or ("" if options.control else env.get("TIDEGATE_APPCONFIG", ""))
+    if options.appconfig and options.control:
+        raise Invalid("It follows a control plane or AppConfig.", "Give one of --control and --appconfig.")
+    application, environment = _subject(options, env, parse_place(appconfig)[:2] if appconfig else None)
     return AgentSettings(
         application=application,
         environment=environment,
-        control=options.control or env.get("TIDEGATE_CONTROL") or str(home_socket),
+        appconfig=appconfig,
+        control="" if appconfig else options.control or env.get("TIDEGATE_CONTROL") or str(home_socket),
         token=env.get("TIDEGATE_TOKEN", ""),
         host=_host(options.listen or "127.0.0.1"),
         port=options.port if options.port is not None else _port(env.get("HTTP_PORT") or str(PORT)),
@@ -66,8 +75,8 @@ def read_agent_settings(options: Options, env: Mapping[str, str], home_socket: P
     )
 
 
-def _subject(options: Options, env: Mapping[str, str]) -> tuple[str, str]:
-    listed = _prefetched(env.get("PREFETCH_LIST") or "")
+def _subject(options: Options, env: Mapping[str, str], place: tuple[str, str] | None) -> tuple[str, str]:
+    listed = place or _prefetched(env.get("PREFETCH_LIST") or "")
     application = options.application or (listed[0] if listed else "")
     environment = options.environment or (listed[1] if listed else "")
     if not application or not environment:

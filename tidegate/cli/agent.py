@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tidegate.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from tidegate.agent.fetching import Source
+    from tidegate.agent.settings import AgentSettings
 
 Application = Annotated[
     str | None, typer.Option("--application", "-a", metavar="NAME", help="Whose flags; else that of PREFETCH_LIST.")
@@ -19,6 +23,14 @@ Control = Annotated[
     str | None,
     typer.Option(
         "--control", metavar="URL", help="The control plane's URL or unix socket; else TIDEGATE_CONTROL, else this home's."
+    ),
+]
+AppConfig = Annotated[
+    str | None,
+    typer.Option(
+        "--appconfig",
+        metavar="APPLICATION/ENVIRONMENT/PROFILE",
+        help="Read from AWS AppConfig, instead of a control plane; else TIDEGATE_APPCONFIG.",
     ),
 ]
 Listen = Annotated[str | None, typer.Option("--listen", metavar="ADDRESS", help="Where to listen, 127.0.0.1 if not said.")]
@@ -37,6 +49,7 @@ def agent(
     application: Application = None,
     environment: Environment = None,
     control: Control = None,
+    appconfig: AppConfig = None,
     listen: Listen = None,
     port: Port = None,
     cache: CacheIn = None,
@@ -54,7 +67,7 @@ def agent(
     from tidegate.cli.screen import screen  # noqa: PLC0415
     from tidegate.settings import read_settings  # noqa: PLC0415
 
-    options = Options(application, environment, control, listen, port, cache)
+    options = Options(application, environment, control, appconfig, listen, port, cache)
     settings = read_agent_settings(options, os.environ, read_settings().socket)
     shown = screen(as_json=as_json)
 
@@ -66,4 +79,14 @@ def agent(
             shown.line(f"The agent of {subject} answers on {address}.")
 
     configure_logs(settings.log_level)
-    run(settings, began)
+    run(settings, began, _source(settings))
+
+
+def _source(settings: AgentSettings) -> Source | None:
+    """AppConfig, where it reads from it. Raises Refused when boto3 is not there."""
+    if not settings.appconfig:
+        return None
+    from tidegate.cli.aws import caller  # noqa: PLC0415
+    from tidegate.drivers.aws.appconfig_data import AppConfigData  # noqa: PLC0415
+
+    return AppConfigData(settings.appconfig, caller(""), settings.poll)

@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from tidegate.core.document import Document
+from tidegate.core.errors import Invalid, quote
 
 _Name = Annotated[str, StringConstraints(pattern=r"^[^/:\x00-\x1f]{1,128}$")]
 
@@ -31,3 +32,11 @@ class AppConfig(Document):
 class FlagPlatform(Document):
     appconfig: AppConfig = Field()
     """AWS AppConfig deploys the documents, and rolls them back by itself when one of its monitors fires."""
+
+
+def parse_place(text: str) -> tuple[str, str, str]:
+    """Application, environment and configuration profile, as AppConfig calls them. Raises Invalid."""
+    parts = text.split("/")
+    if len(parts) != 3 or not all(parts):
+        raise Invalid(f"{quote(text)} is no place in AppConfig.", "Write APPLICATION/ENVIRONMENT/PROFILE, as shop/prod/flags.")
+    return parts[0], parts[1], parts[2]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.appconfig_place import quick_ministack
 from tests.support.emulators import KEYS, ministack, moto
 
 
@@ -32,3 +33,17 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> None:
 def cloudwatch_at(moto_url: str, keys: None, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH", moto_url)
     return moto_url
+
+
+@pytest.fixture(scope="session")
+def quick_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A ministack whose minutes are short."""
+    with quick_ministack(tmp_path_factory.mktemp("quick")) as url:
+        yield url
+
+
+@pytest.fixture
+def appconfig_at(quick_url: str, keys: None, monkeypatch: pytest.MonkeyPatch) -> str:
+    for service in ("APPCONFIG", "APPCONFIGDATA", "CLOUDWATCH"):
+        monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", quick_url)
+    return quick_url
