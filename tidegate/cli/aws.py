@@ -39,7 +39,7 @@ def plan(*, file: File, policy: Policy = False, as_json: AsJson = False) -> None
     from tidegate.settings import read_settings  # noqa: PLC0415
 
     shown, service = screen(as_json=as_json), read_service_file(file)
-    found = survey(service, caller(service.platform.ecs.region if service.platform else ""))
+    found = survey(service, caller(service.platform.region if service.platform else ""))
     wanted = policy_of(service, found.roles, read_settings().cloudwatch)
     if as_json:
         shown.document({"there": [_as_json(one) for one in found.findings], "policy": wanted})

@@ -75,10 +75,10 @@ def _actions(rollout: Rollout) -> tuple[Action, ...]:
 def _in_flight(rollout: Rollout, seen: Seen, passed: timedelta, now: datetime) -> Rollout:
     if rollout.phase is Phase.ROLLING_BACK:
         return _rolling_back(rollout, seen, now)
-    if rollout.plan.led:
-        seen = replace(seen, together=together_with_leader(rollout, seen))
     if not rollout.plan.guarded:
         seen = replace(seen, verdict=GOOD)
+    if rollout.plan.led:
+        seen = replace(seen, together=together_with_leader(rollout, seen))
     unseen = _unseen(rollout, seen)
     # A span that began blind was not watched, even when it ends with a look that sees.
     watched = min(passed, rollout.plan.gap) if rollout.blind is None else timedelta(0)

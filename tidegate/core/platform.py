@@ -171,6 +171,18 @@ class Platform(Document):
             raise ValueError(f"platform has {both}.\nGive one: who moves the weights.")
         return self
 
+    @property
+    def region(self) -> str:
+        """ "" is boto3's own choice."""
+        return self.ecs.region if self.ecs is not None else self.codedeploy.region if self.codedeploy is not None else ""
+
+    @property
+    def entry(self) -> str:
+        """Where users come in, as well as the file says it."""
+        if self.ecs is not None:
+            return self.ecs.listener_rule
+        return f"{self.codedeploy.application}/{self.codedeploy.deployment_group}" if self.codedeploy is not None else ""
+
 
 class EcsTasks(Document):
     """A version on ECS: a revision of a task definition with other images."""

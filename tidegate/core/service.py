@@ -300,8 +300,11 @@ class Service(Document):
     @classmethod
     def _listens_elsewhere(cls, content: Any) -> Any:
         """On a platform users come by its own load balancer: the service file has no listener."""
-        is_elsewhere = isinstance(content, dict) and content.get("platform") is not None
-        return {"listener": NOWHERE, "compare": {"latency": None}} | content if is_elsewhere else content
+        platform = content.get("platform") if isinstance(content, dict) else None
+        if platform is None:
+            return content
+        counted = not (isinstance(platform, dict) and platform.get("codedeploy") is not None)
+        return {"listener": NOWHERE, "compare": {"latency": None} if counted else "off"} | content
 
     @model_validator(mode="after")
     def _fits_its_platform(self) -> Service:
@@ -312,7 +315,9 @@ class Service(Document):
             return self
         if self.listener != NOWHERE:
             raise ValueError("users come by the rule of the load balancer, and there is a listener.\nRemove listener.")
-        if self.compare.is_on:
+        if self.platform.codedeploy is not None:
+            self._fits_codedeploy()
+        elif self.platform.ecs is not None and self.compare.is_on:
             compare_on_alb(self.platform.ecs, self.compare, self.plan)
         for alarm in self.alarms:
             if alarm.metric and not alarm.metric_name.source.is_told and alarm.metric != "tasks_healthy":
@@ -322,6 +327,22 @@ class Service(Document):
                     "or ask Prometheus: prometheus:QUERY."
                 )
         return self
+
+    def _fits_codedeploy(self) -> None:
+        if self.compare.is_on:
+            raise ValueError(
+                "nobody counts requests of each side while CodeDeploy releases.\nSay compare: off, and give alarms."
+            )
+        for alarm in self.alarms:
+            if alarm.metric and any(place in alarm.metric for place in ("{target_group}", "{load_balancer}")):
+                raise ValueError(
+                    f"alarm {alarm.name} asks for the target group of a side, and CodeDeploy chooses it.\nLet the tasks "
+                    "publish their metrics with {version}, or name an alarm of CloudWatch."
+                )
+        try:
+            shift_of(self.plan.resolve())
+        except Invalid as wrong:
+            raise ValueError(str(wrong)) from wrong
 
     @field_validator("on", mode="before")
     @classmethod

@@ -20,7 +20,7 @@ TASKS = "ecs-tasks.amazonaws.com"
 def policy_of(file: Service, roles: Sequence[str] = (), namespace: str = "") -> dict[str, Any]:
     """`roles`: those of the tasks, which ECS is handed. `namespace`: where our own figures are published."""
     statements = [*_of_alarms(file.alarms)]
-    if file.platform is not None:
+    if file.platform is not None and file.platform.ecs is not None:
         statements = [*_of_ecs(file, file.platform.ecs, roles), *_of_rule(file.platform.ecs), *statements]
     reads = _reading(file)
     statements += [reads] if reads else []
@@ -72,7 +72,7 @@ def _of_alarms(alarms: Sequence[AlarmFile]) -> list[dict[str, Any]]:
 
 
 def _reading(file: Service) -> dict[str, Any] | None:
-    counted = file.platform is not None and file.platform.ecs.counted_by is not None
+    counted = file.platform is not None and file.platform.ecs is not None and file.platform.ecs.counted_by is not None
     asked = any(alarm.metric is not None and alarm.metric_name.source is Source.CLOUDWATCH for alarm in file.alarms)
     return _allow("Metrics", ["cloudwatch:GetMetricData"], ["*"]) if counted or asked else None
 

@@ -40,7 +40,7 @@ class Survey:
 
 def survey(file: Service, caller: Caller) -> Survey:
     """Raises Refused where the file has no platform, and Unreachable when AWS does not answer."""
-    if file.platform is None or file.tasks.ecs is None:
+    if file.platform is None or file.platform.ecs is None or file.tasks.ecs is None:
         raise Refused(f"{file.service} does not run on AWS.", "Say where, with platform.ecs and tasks.ecs: see docs/aws.md.")
     ecs, template = file.platform.ecs, file.tasks.ecs.task_definition
     found = _asked(lambda: caller.do(alb_requests.look(ecs)[2]))
