@@ -127,17 +127,17 @@ class NeverATraceback:
         try:
             await self._app(scope, receive, watched)
         except Exception:
-            answer = _unforeseen(scope)
+            what, mend = note_unforeseen(scope)
             if not begun:
-                await answer(scope, receive, send)
+                await _document(500, "unforeseen", "Unforeseen", what=what, mend=mend)(scope, receive, send)
 
 
-def _unforeseen(scope: Scope) -> Response:
+def note_unforeseen(scope: Scope) -> tuple[str, str]:
+    """Writes down the error that is being handled, and gives what may be told of it, with the mend."""
     reference = secrets.token_hex(4)
     log = structlog.get_logger()
     # As a text: a rendered traceback would show the values of variables, and the token is one of them.
     where = {"method": scope.get("method"), "path": scope.get("path")}
     log.error("unforeseen", reference=reference, **where, traceback=traceback.format_exc())
     what = f"Something went wrong that nobody foresaw (reference {reference})."
-    mend = f"Look for {reference} in the controller's log, and please report it."
-    return _document(500, "unforeseen", "Unforeseen", what=what, mend=mend)
+    return what, f"Look for {reference} in the controller's log, and please report it."
