@@ -10,6 +10,9 @@ import sys
 
 import structlog
 
+HIGHEST = 50
+"""Of the levels that structlog knows. Nothing here is told at it, so `none` may be it."""
+
 
 def configure_logs(level: int) -> None:
     structlog.configure(
@@ -19,7 +22,7 @@ def configure_logs(level: int) -> None:
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        wrapper_class=structlog.make_filtering_bound_logger(min(level, HIGHEST)),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
 

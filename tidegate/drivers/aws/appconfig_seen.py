@@ -6,7 +6,8 @@ Its rules:
 2.  A deployment of ours is of one rollout, which its description names. It is started once: what AppConfig or a person took
     back stays taken back.
 3.  On the way back a deployment is stopped whatever it has come to; a completed one is reverted, which no alarm prevents.
-    Only when that is not possible any more, what is wanted is deployed again, for everybody at once.
+    Only when that is not possible any more, what is wanted is deployed again, for everybody at once. Whoever goes to an older
+    document step by step goes by steps.
 4.  Without a rollout nothing is asked for: what a person did in AppConfig is not undone behind his back.
 """
 
@@ -97,7 +98,8 @@ class Start:
 
 def next_act(setting: Setting, seen: Seen) -> Stop | Start | None:
     """What is to be asked for now; None when nothing is."""
-    back = setting.errand is not None and setting.errand.back
+    errand = setting.errand
+    back = errand is not None and errand.back
     wanted = setting.slot if setting.slot and not back else setting.stable
     under_way = seen.under_way
     if not setting.rollout:
@@ -112,7 +114,9 @@ def next_act(setting: Setting, seen: Seen) -> Stop | Start | None:
     tried = seen.of(setting.rollout)
     if not back and setting.slot and tried is not None:
         return None
-    return _back_to(wanted, seen) or Start(wanted, at_once=back or not setting.slot)
+    in_a_hurry = errand is not None and (errand.back or not errand.plan.guarded)
+    revert = _back_to(wanted, seen) if in_a_hurry else None
+    return revert or Start(wanted, at_once=back or not setting.slot)
 
 
 def _back_to(wanted: str, seen: Seen) -> Stop | None:
