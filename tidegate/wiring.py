@@ -20,10 +20,11 @@ import structlog
 from tidegate.controller import Beating, Poked, Posting
 from tidegate.core.errors import TidegateError
 from tidegate.core.metric_name import Source
-from tidegate.drivers.aws.alb import AlbLever
 from tidegate.drivers.aws.appconfig import AppConfigLever
 from tidegate.drivers.aws.call import Caller
 from tidegate.drivers.aws.cloudwatch import CloudWatch, missing_boto3
+from tidegate.drivers.aws.lever import AwsLever
+from tidegate.drivers.aws.pilots import pilots
 from tidegate.drivers.envoy.router import EnvoyRouter
 from tidegate.drivers.hooks import Hooks
 from tidegate.drivers.jotter import FileJotter
@@ -70,7 +71,7 @@ class House:
     catalog: Catalog
     levers: Levers
     platforms: Platforms
-    alb: AlbLever
+    aws: AwsLever
     appconfig: AppConfigLever
     flags: FlagPlatforms
     pushed: PushedMetrics
@@ -102,15 +103,15 @@ def build(settings: Settings) -> House:
         elsewhere=None if store.alone else lambda subject: any(one.rollout.in_flight for one in store.history(subject, 1)),
     )
     callers = _Aws()
-    alb = AlbLever(callers.of, catalog.known, clock, FileJotter(settings.home / "counted"))
+    aws = AwsLever(pilots(callers.of, clock, FileJotter(settings.home / "counted")), catalog.known, clock)
     appconfig = AppConfigLever(callers.of, catalog.document, catalog.environment_of, clock)
     flags = FlagPlatforms(own_flags, appconfig, catalog.environment_of)
-    platforms = Platforms(lever, alb, catalog.file_of)
+    platforms = Platforms(lever, aws, catalog.file_of)
     levers = Levers(platforms, flags)
     pushed = PushedMetrics()
     gauges = Gauges(pushed=pushed, tasks=lever.tasks, version=catalog.known, clock=clock)
     cloudwatch = CloudWatch(callers.of, settings.cloudwatch)
-    sources = _sources(settings, Cloud(cloudwatch, clock, alb.dimensions))
+    sources = _sources(settings, Cloud(cloudwatch, clock, aws.dimensions))
     watcher = Watcher(lever=levers, gauges=gauges, tick=settings.tick, cloud=sources)
     hooks = Hooks()
     unwritten = Unwritten(FileJotter(settings.home / "unwritten"))
@@ -124,7 +125,7 @@ def build(settings: Settings) -> House:
         catalog=catalog,
         levers=levers,
         platforms=platforms,
-        alb=alb,
+        aws=aws,
         appconfig=appconfig,
         flags=flags,
         pushed=pushed,
@@ -210,7 +211,7 @@ class _Controller:
             "postman": self._carry_letters,
             "gauges": self._scrape,
             **self._house.sources.runs,
-            "alb": self._house.alb.run,
+            "aws": self._house.aws.run,
             "appconfig": self._house.appconfig.run,
             "publishing": self._publish,
             "tracing": self._trace,
@@ -222,7 +223,7 @@ class _Controller:
         self._posting.stop()
         self._house.gauges.stop()
         self._house.sources.stop()
-        self._house.alb.stop()
+        self._house.aws.stop()
         self._house.appconfig.stop()
         threads[0].join()
         if self._doors is not None:

@@ -18,9 +18,10 @@ import boto3
 from tests.support.house import SECOND, World
 from tidegate.core.errors import TidegateError, Unreachable
 from tidegate.core.service import Service
-from tidegate.drivers.aws.alb import AlbLever
 from tidegate.drivers.aws.call import Answer, Call, Caller
 from tidegate.drivers.aws.calls import Calls
+from tidegate.drivers.aws.lever import AwsLever
+from tidegate.drivers.aws.pilots import pilots
 from tidegate.drivers.jotter import FileJotter
 from tidegate.engine.catalog import Catalog
 from tidegate.engine.levers import Levers
@@ -41,7 +42,16 @@ class How(StrEnum):
     LOST = "lost"  # AWS did it, and the answer was lost
 
 
-WRITES = ("register_task_definition", "update_service", "add_tags", "modify_rule")
+WRITES = (
+    "register_task_definition",
+    "update_service",
+    "add_tags",
+    "modify_rule",
+    "create_deployment_config",
+    "create_deployment",
+    "stop_deployment",
+    "continue_deployment",
+)
 
 
 class Fused:
@@ -154,7 +164,8 @@ class AwsWorld(World):
         super().start_controller(store)
         catalog = Catalog(self.store)
         jotter = FileJotter(self.jots.parent / "counted")
-        self.alb = AlbLever(lambda _: self.caller, catalog.known, lambda: self.now, jotter)
+        made = pilots(lambda _: self.caller, lambda: self.now, jotter)
+        self.alb = AwsLever(made, catalog.known, lambda: self.now)
         self.platforms = Platforms(self.lever, self.alb, catalog.file_of)
         both = Levers(self.platforms, self.flags)
         self.watcher = Watcher(lever=both, gauges=self.gauges, cloud=self.told_by())

@@ -292,5 +292,7 @@ def _judge(rollout: Rollout, seen: Seen, step: Step) -> Rollout:
 def _rolling_back(rollout: Rollout, seen: Seen, now: datetime) -> Rollout:
     if seen.applied.exposure != NONE:
         return rollout
+    if seen.candidate.forth:
+        return rollout
     back = replace(rollout, phase=Phase.ROLLED_BACK, tidy=Tidy.EMPTY, ended=now)
     return decided(back, "rolled_back", rollout.reason)

@@ -168,6 +168,7 @@ class Readiness:
     why: str = ""
     back: str = ""  # why he has turned back; "" while he has not
     busy: str = ""  # what he still does, once everybody is let in
+    forth: bool = False  # he may still let somebody in: nobody has seen him turn back
 
 
 class HookState(StrEnum):

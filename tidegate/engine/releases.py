@@ -77,6 +77,8 @@ class Releases:
     def _begin(  # noqa: PLR0917 - what was asked for, as it was asked
         self, name: str, versions: Sequence[VersionPart], flags: Sequence[FlagsPart], plan: PlanFile, by: str, reason: str
     ) -> Released:
+        for part in versions:
+            _must_be_ours(part.file)
         drafted = [self._orders.drafted(one.file, one.version, by, plan=plan, reason=reason) for one in versions]
         drafted += [self._drafted_flags(one, plan, by, reason) for one in flags]
         starts = [one for one in drafted if isinstance(one, Start)]
@@ -204,6 +206,14 @@ def _must_be_of_different_applications(flags: Sequence[FlagsPart]) -> None:
                 f"The release holds flags of {name} for more than one environment.",
                 "A user sees one of them: release each environment by itself.",
             )
+
+
+def _must_be_ours(file: Service) -> None:
+    if file.led:
+        raise Refused(
+            f"{file.led} moves {file.service} by itself, and the parts of a release wait for each other.",
+            f"Deploy it by itself: tidegate deploy -f {file.service}.yaml --version VERSION.",
+        )
 
 
 def _must_have_something_to_go_back_to(starts: Sequence[Start]) -> None:
