@@ -54,7 +54,7 @@ def preview_flags(
 ) -> FlagsPreview:
     """Raises Invalid for a plan that cannot be."""
     check_plan(chosen or file.plan, file.compare)
-    plan, known = (chosen or file.plan).resolve(), foresight.known(file.subject)
+    plan, known = file.course(chosen or file.plan), foresight.known(file.subject)
     agents = len(now.agents) if now else 0
     running = now.rollout if now and now.rollout and now.rollout.in_flight else None
     return FlagsPreview(
@@ -91,6 +91,9 @@ def flag_guards(file: Environment, plan: Plan, now: EnvironmentView | None, know
 
 def _warnings(file: Environment, plan: Plan, foresight: Foresight, known: Known, agents: int) -> tuple[str, ...]:
     seen: Sequence[str] = foresight.warnings(file, plan)
+    if file.led:
+        alone = () if file.alarms else (f"No alarm is in the file: only what {file.led} itself monitors takes it back.",)
+        return (f"{file.led} goes on by itself once it has begun: it can be stopped, and not held.", *alone, *seen)
     if not agents:
         return ("No agent follows these flags now: nobody gets them yet, and nothing is seen of them.", *seen)
     if known.rate is None and file.compare.is_on:
