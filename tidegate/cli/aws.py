@@ -40,7 +40,7 @@ def plan(*, file: File, policy: Policy = False, as_json: AsJson = False) -> None
 
     shown, service = screen(as_json=as_json), read_service_file(file)
     found = survey(service, caller(service.platform.region if service.platform else ""))
-    wanted = policy_of(service, found.roles, read_settings().cloudwatch)
+    wanted = policy_of(service, found.roles, read_settings().cloudwatch, found.service)
     if as_json:
         shown.document({"there": [_as_json(one) for one in found.findings], "policy": wanted})
     elif not policy:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from tidegate.core.codedeploy import MINUTE, CodeDeploy, Shift, shift_of
 from tidegate.core.duration import say_duration
@@ -69,7 +68,11 @@ class Group:
     service: str
     asks: bool = False
     keeps: timedelta = timedelta(0)
-    told: Mapping[str, Any] = field(default_factory=dict)
+    alarms: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        by = f"it goes back by {', '.join(self.alarms)}" if self.alarms else "no alarms turn it back"
+        return f"for {self.cluster}/{self.service}; old tasks stay {say_duration(self.keeps)}; {by}"
 
 
 class CodeDeployPilot:
@@ -107,7 +110,7 @@ class CodeDeployPilot:
     # --- looking ------------------------------------------------------------------------------------------------------
 
     def look(self, setting: Setting) -> Seen:
-        group = self._group = self._group or self._find_group()
+        group = self._group = self._group or self.group()
         service, sets = codedeploy_seen.read_service(self.caller.do(requests.service(group.cluster, group.service)))
         for one in sets:
             self._revisions.of(one["taskDefinition"])
@@ -143,7 +146,8 @@ class CodeDeployPilot:
         known = codedeploy_seen.with_target(last, answer)
         return replace(seen, deployments=tuple(known if one is last else one for one in seen.deployments))
 
-    def _find_group(self) -> Group:
+    def group(self) -> Group:
+        """Raises NotFound or Invalid when there is none that could be used."""
         told = self.caller.do(requests.group(self.place)).get("deploymentGroupInfo", {})
         services = told.get("ecsServices", ())
         if len(services) != 1:
@@ -155,7 +159,13 @@ class CodeDeployPilot:
         options = told.get("blueGreenDeploymentConfiguration") or {}
         asks = (options.get("deploymentReadyOption") or {}).get("actionOnTimeout") == "STOP_DEPLOYMENT"
         keeps = (options.get("terminateBlueInstancesOnDeploymentSuccess") or {}).get("terminationWaitTimeInMinutes", 0)
-        return Group(services[0]["clusterName"], services[0]["serviceName"], asks, keeps * MINUTE, told)
+        alarms = tuple(one["name"] for one in (told.get("alarmConfiguration") or {}).get("alarms", ()))
+        return Group(services[0]["clusterName"], services[0]["serviceName"], asks, keeps * MINUTE, alarms)
+
+    def arn(self, group: Group) -> str:
+        """Of its ECS service; "" when there is none."""
+        service, _ = codedeploy_seen.read_service(self.caller.do(requests.service(group.cluster, group.service)))
+        return str(service.get("serviceArn", ""))
 
     # --- asking -------------------------------------------------------------------------------------------------------
 
@@ -222,7 +232,7 @@ class CodeDeployPilot:
     # --- for orders ---------------------------------------------------------------------------------------------------
 
     def check(self, file: Service) -> None:
-        group = self._find_group()
+        group = self.group()
         service, _ = codedeploy_seen.read_service(self.caller.do(requests.service(group.cluster, group.service)))
         if service.get("status") != "ACTIVE":
             raise NotFound(f"The cluster {group.cluster} has no service {group.service}.", "Make it, or correct the group.")

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tidegate.core.alarm import AlarmFile
+from tidegate.core.codedeploy import CodeDeploy
 from tidegate.core.metric_name import Source
 from tidegate.core.platform import Ecs
 from tidegate.core.service import Service
@@ -17,11 +18,14 @@ from tidegate.drivers.aws.alb_requests import family_of
 TASKS = "ecs-tasks.amazonaws.com"
 
 
-def policy_of(file: Service, roles: Sequence[str] = (), namespace: str = "") -> dict[str, Any]:
-    """`roles`: those of the tasks, which ECS is handed. `namespace`: where our own figures are published."""
+def policy_of(file: Service, roles: Sequence[str] = (), namespace: str = "", service: str = "") -> dict[str, Any]:
+    """`roles`: those of the tasks, which ECS is handed. `namespace`: where our own figures are published. `service`: ARN of the
+    ECS service that CodeDeploy releases; "" when nobody has looked it up."""
     statements = [*_of_alarms(file.alarms)]
     if file.platform is not None and file.platform.ecs is not None:
         statements = [*_of_ecs(file, file.platform.ecs, roles), *_of_rule(file.platform.ecs), *statements]
+    if file.platform is not None and file.platform.codedeploy is not None:
+        statements = [*_of_codedeploy(file, file.platform.codedeploy, roles, service), *statements]
     reads = _reading(file)
     statements += [reads] if reads else []
     if namespace:
@@ -37,9 +41,35 @@ def actions_of(policy: dict[str, Any]) -> set[str]:
 def _of_ecs(file: Service, ecs: Ecs, roles: Sequence[str]) -> list[dict[str, Any]]:
     here = _account(ecs)
     services = [f"{here}:service/{ecs.cluster}/{name}" for name in ecs.services]
+    return [*_of_services(services), *_of_revisions(file, here, roles)]
+
+
+def _of_codedeploy(file: Service, place: CodeDeploy, roles: Sequence[str], service: str) -> list[dict[str, Any]]:
+    """What works on deployments by their ids alone cannot be had more narrowly than for all."""
+    here = service.partition(":service/")[0] or "arn:aws:ecs:*:*"
+    there = here.replace(":ecs:", ":codedeploy:", 1)
+    group = [f"{there}:deploymentgroup:{place.application}/{place.deployment_group}"]
+    verbs = ("CreateDeployment", "GetDeploymentGroup", "ListDeployments", "BatchGetDeployments")
+    anywhere = ("ListDeploymentTargets", "BatchGetDeploymentTargets", "StopDeployment", "ContinueDeployment")
+    revisions = ("GetApplicationRevision", "RegisterApplicationRevision")
+    configs = ("CreateDeploymentConfig", "GetDeploymentConfig")
+    return [
+        _allow("Deployments", [f"codedeploy:{verb}" for verb in verbs], group),
+        _allow("DeploymentsById", [f"codedeploy:{verb}" for verb in anywhere], ["*"]),
+        _allow("AppSpecs", [f"codedeploy:{verb}" for verb in revisions], [f"{there}:application:{place.application}"]),
+        _allow("DeploymentConfigs", [f"codedeploy:{verb}" for verb in configs], [f"{there}:deploymentconfig:*"]),
+        *_of_services([service or "*"]),
+        *_of_revisions(file, here, roles),
+    ]
+
+
+def _of_services(services: Sequence[str]) -> list[dict[str, Any]]:
+    return [_allow("Services", ["ecs:DescribeServices", "ecs:UpdateService"], services)]
+
+
+def _of_revisions(file: Service, here: str, roles: Sequence[str]) -> list[dict[str, Any]]:
     family = family_of(file.tasks.ecs) if file.tasks.ecs else "*"
     found = [
-        _allow("Services", ["ecs:DescribeServices", "ecs:UpdateService"], services),
         _allow(
             "Revisions",
             ["ecs:DescribeTaskDefinition", "ecs:ListTaskDefinitions", "ecs:RegisterTaskDefinition"],

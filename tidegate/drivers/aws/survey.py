@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from tidegate.core.errors import NotFound, Refused, TidegateError
+from tidegate.core.codedeploy import CodeDeploy, shift_of
+from tidegate.core.errors import NotFound, Refused, TidegateError, Unreachable
 from tidegate.core.platform import Ecs
 from tidegate.core.service import Service
 from tidegate.drivers.aws import alb_requests
 from tidegate.drivers.aws.alb_seen import STABLE, VERSION
 from tidegate.drivers.aws.call import Answer, Call, Caller
 from tidegate.drivers.aws.cloudwatch import CloudWatch
+from tidegate.drivers.aws.codedeploy import CodeDeployPilot
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,8 @@ class Survey:
     findings: tuple[Finding, ...]
     roles: tuple[str, ...] = ()
     """Of the tasks: ECS is handed them."""
+    service: str = ""
+    """ARN of the ECS service that CodeDeploy releases."""
 
     @property
     def wrong(self) -> tuple[Finding, ...]:
@@ -40,8 +45,12 @@ class Survey:
 
 def survey(file: Service, caller: Caller) -> Survey:
     """Raises Refused where the file has no platform, and Unreachable when AWS does not answer."""
-    if file.platform is None or file.platform.ecs is None or file.tasks.ecs is None:
+    if file.platform is None or file.tasks.ecs is None:
         raise Refused(f"{file.service} does not run on AWS.", "Say where, with platform.ecs and tasks.ecs: see docs/aws.md.")
+    if file.platform.codedeploy is not None:
+        return _of_codedeploy(file, file.platform.codedeploy, caller)
+    if file.platform.ecs is None:
+        raise Refused(f"{file.service} does not say where it runs.", "Give platform.ecs or platform.codedeploy.")
     ecs, template = file.platform.ecs, file.tasks.ecs.task_definition
     found = _asked(lambda: caller.do(alb_requests.look(ecs)[2]))
     services = {one["serviceName"]: one for one in (found or {}).get("services", ()) if one.get("status") == "ACTIVE"}
@@ -58,8 +67,31 @@ def survey(file: Service, caller: Caller) -> Survey:
         _definition(file, definition),
         *_alarms(file, caller),
     ]
-    roles = tuple(definition[key] for key in ("taskRoleArn", "executionRoleArn") if definition.get(key))
-    return Survey(tuple(findings), roles)
+    return Survey(tuple(findings), _roles(definition))
+
+
+def _roles(definition: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(definition[key] for key in ("taskRoleArn", "executionRoleArn") if definition.get(key))
+
+
+def _of_codedeploy(file: Service, place: CodeDeploy, caller: Caller) -> Survey:
+    name, wrong, mend = f"{place.application}/{place.deployment_group}", "", ""
+    pilot, is_now, arn = CodeDeployPilot(place, lambda _: caller, lambda: datetime.now(UTC)), "not there", ""
+    try:
+        group = pilot.group()
+        is_now = str(group)
+        arn = pilot.arn(group)
+        pilot.check(file)
+    except Unreachable:
+        raise
+    except TidegateError as error:
+        wrong, mend = error.what, error.mend
+    template = file.tasks.ecs.task_definition if file.tasks.ecs else ""
+    described = _asked(lambda: caller.do(alb_requests.describe_definition(template)))
+    definition: Mapping[str, Any] = described.get("taskDefinition", {}) if described else {}
+    changes = f"a deployment for each version, by {shift_of(file.plan.resolve()).name}"
+    finding = Finding("deployment group", name, is_now, changes, wrong, mend)
+    return Survey((finding, _definition(file, definition), *_alarms(file, caller)), _roles(definition), arn)
 
 
 def _asked(ask: Callable[[], Answer]) -> Answer | None:
