@@ -55,7 +55,7 @@ def moving(serial: int = 2, points: int = 1000, rollout: str = "shop-prod-3") ->
     return Snapshot("shop", "prod", serial, "db-1", document(OLD, 3), document(NEW, 4), "salt", Exposure(points), rollout)
 
 
-def until(done: Any, seconds: float = 10.0) -> None:
+def until(done: Any, seconds: float = 30.0) -> None:
     deadline = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < deadline, "not in time"

@@ -254,7 +254,7 @@ class Tidegate:
         os.kill(pid, signal.SIGKILL)
         return pid
 
-    def back(self, who: str, killed: int, within: float = 15) -> float:
+    def back(self, who: str, killed: int, within: float = 60) -> float:
         """Waits until another one runs in its place; the seconds that it took."""
         began = time.monotonic()
 
@@ -267,7 +267,7 @@ class Tidegate:
         until(look, within, f"the {who} is back", step=0.005)
         return time.monotonic() - began
 
-    def answers(self, within: float = 15) -> float:
+    def answers(self, within: float = 60) -> float:
         """Waits until the API answers; the seconds that it took."""
         began = time.monotonic()
 
