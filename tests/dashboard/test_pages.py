@@ -141,6 +141,15 @@ def test_templates_are_compiled_once_for_all_controllers_of_a_home(tmp_path: Pat
     assert "It rains." in paper.render("part_problem.html", {"what": "It rains.", "mend": "Wait."})
 
 
+def test_while_the_first_page_is_read_all_others_are_made_ready(tmp_path: Path, tcp: TestClient) -> None:
+    paper.keep_compiled(tmp_path / "templates")
+    paper._templates().cache.clear()
+    paper.make_ready.cache_clear()
+    assert tcp.get("/login").status_code == 200
+    assert len(list((tmp_path / "templates").iterdir())) == paper.make_ready() > 50
+    assert "base.html" in paper._templates().list_templates()
+
+
 def test_what_a_button_says_is_what_can_be_done(house: House, tcp: TestClient) -> None:
     def verbs(page: str) -> list[str]:
         return re.findall(r'data-verb="(\w+)"', tcp.get(page).text)

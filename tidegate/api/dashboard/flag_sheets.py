@@ -22,8 +22,10 @@ from tidegate.api.needs import Services
 from tidegate.api.peer import trusted
 from tidegate.api.which import OneEnvironment
 from tidegate.core.errors import NotFound
+from tidegate.core.flags.codec import LazyFlags
 from tidegate.core.flags.difference import Change, compare
 from tidegate.core.flags.document import FlagDocument
+from tidegate.core.flags.flag_codec import encode_flag
 from tidegate.core.flags.flags_writer import write_flag, write_segment
 from tidegate.core.flags.in_short import answer_in_short, as_yaml, who_in_short
 from tidegate.core.flags.result import Reason, Result
@@ -66,8 +68,10 @@ def list_flags(which: OneEnvironment, services: Services, q: Wanted = "", page: 
 
 
 def _about(document: FlagDocument, name: str) -> str:
-    flag = document.flags[name]
-    return f"{flag.owner}\n{flag.description}".lower()
+    """As it was written: to read ten thousand flags for it takes a second."""
+    flags = document.flags
+    written = flags.written(name) if isinstance(flags, LazyFlags) else encode_flag(flags[name])
+    return f"{written.get('owner', '')}\n{written.get('description', '')}".lower()
 
 
 def _line(document: FlagDocument, name: str, overdue: Mapping[str, str], counted: Mapping[str, Mapping[str, int]]) -> Line:

@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemBytecodeCache, PackageLoader, StrictUndefined
 from jinja2.bccache import Bucket
 from markupsafe import Markup
+from starlette.background import BackgroundTask
 from starlette.responses import HTMLResponse, Response
 
 from tidegate import __version__
@@ -44,7 +45,19 @@ HEADERS = {
 
 def page(template: str, *, status: int = 200, here: str = "", **content: Any) -> Response:
     """`here`: the path of the page in the navigation that it belongs to."""
-    return HTMLResponse(render(template, {"here": here, **content}), status, HEADERS)
+    return HTMLResponse(render(template, {"here": here, **content}), status, HEADERS, background=_next())
+
+
+def _next() -> BackgroundTask | None:
+    """While the first page is read, all others are made ready: their templates would take longer than they do themselves."""
+    return None if make_ready.cache_info().currsize else BackgroundTask(make_ready)
+
+
+@lru_cache
+def make_ready() -> int:
+    """How many templates there are."""
+    made = _templates()
+    return len([made.get_template(name) for name in made.list_templates()])
 
 
 def sheet(template: str, *, status: int = 200, **content: Any) -> Response:

@@ -137,9 +137,17 @@ class LazyFlags(Mapping[str, Flag]):
     def written(self, name: str) -> dict[str, Any]:
         return self._written[name]
 
+    @property
+    def all_written(self) -> Mapping[str, dict[str, Any]]:
+        return self._written
+
     def needy(self) -> Iterator[Flag]:
         """Those that need another one. Only they are decoded."""
         return (self[name] for name, raw in self._written.items() if raw.get("needs"))
+
+    def having(self, *keys: str) -> Iterator[Flag]:
+        """Those that have one of these keys. Only they are decoded."""
+        return (self[name] for name, raw in self._written.items() if any(raw.get(key) for key in keys))
 
     def changed(self, flag: Flag) -> LazyFlags:
         """With this flag, new or in the place of the one before. All others stay as they were written."""
@@ -157,29 +165,34 @@ class LazyFlags(Mapping[str, Flag]):
         return text
 
 
-def _raw(flags: Mapping[str, Flag], name: str) -> dict[str, Any]:
-    return flags.written(name) if isinstance(flags, LazyFlags) else encode_flag(flags[name])
+def _raw(flags: Mapping[str, Flag]) -> Mapping[str, dict[str, Any]]:
+    return flags.all_written if isinstance(flags, LazyFlags) else {name: encode_flag(flag) for name, flag in flags.items()}
 
 
 def changed_flags(old: FlagDocument, new: FlagDocument) -> frozenset[str]:
     """Flags that are in one of them, or defined otherwise, or rest on a segment or a flag of which that is true."""
     segments = {name for name in {*old.segments, *new.segments} if old.segments.get(name) != new.segments.get(name)}
-    names = {*old.flags, *new.flags}
-    changed = {name for name in names if not _is_same(old, new, name)}
+    were, are = _raw(old.flags), _raw(new.flags)
+    names = were.keys() | are.keys()
+    changed = {name for name in names if not _is_same(were.get(name), are.get(name))}
     if segments:
         changed |= {name for name in names - changed if segments & segments_of(new.flags[name])}
-    while more := {name for name in names - changed if changed & {need.flag for need in new.flags[name].needs}}:
+    needs = {flag.name: {need.flag for need in flag.needs} for flag in needy_flags(new)}
+    while more := {name for name in needs.keys() - changed if changed & needs[name]}:
         changed |= more
     return frozenset(changed)
 
 
-def _is_same(old: FlagDocument, new: FlagDocument, name: str) -> bool:
-    if name not in old.flags or name not in new.flags:
+def needy_flags(document: FlagDocument) -> Iterator[Flag]:
+    """Those that need another one."""
+    flags = document.flags
+    return flags.needy() if isinstance(flags, LazyFlags) else (flag for flag in flags.values() if flag.needs)
+
+
+def _is_same(was: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -> bool:
+    if was is None or now is None:
         return False
-    was, now = _raw(old.flags, name), _raw(new.flags, name)
-    if was is now:
-        return True
-    return was == now and (now["kind"] != Kind.VALUE or _mapped(was) == _mapped(now))
+    return was is now or (was == now and (now["kind"] != Kind.VALUE or _mapped(was) == _mapped(now)))
 
 
 def _mapped(raw: Mapping[str, Any]) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
+from tidegate.core.flags.codec import LazyFlags
 from tidegate.core.flags.document import FlagDocument
 from tidegate.core.flags.flag import Flag
 
@@ -20,7 +21,9 @@ class Stale:
 
 def stale(document: FlagDocument, today: date) -> tuple[Stale, ...]:
     """The longest overdue first. A flag is not stale on the day itself."""
-    found = (each for flag in document.flags.values() for each in _of(flag, today))
+    flags = document.flags
+    dated = flags.having("expires", "deprecated") if isinstance(flags, LazyFlags) else flags.values()
+    found = (each for flag in dated for each in _of(flag, today))
     return tuple(sorted(found, key=lambda each: (each.since, each.flag)))
 
 
