@@ -48,6 +48,8 @@ def test_a_good_version_follows_our_codedeploy_to_its_end(world: CodeDeployWorld
     assert [one["taskDefinition"][-5:] for one in world.codedeploy.sets] == ["web:3"]
     assert world.forward() == ["tidegate web-1 v1", "tidegate web-2 v2"]
     assert [one.config for one in world.codedeploy.made][1] == "CodeDeployDefault.ECSCanary10Percent5Minutes"
+    whys = [event.told.why for event in world.store.events(rollout="web-2")]
+    assert "CodeDeploy d-000000002 is InProgress: Install" in whys, "lifecycle events are events of the rollout"
     assert [kind for kind in world.told() if kind in ("shift", "watch", "complete")] == [
         "shift",
         "watch",
@@ -224,6 +226,17 @@ def test_a_crash_or_a_lost_answer_on_the_way_forward_makes_one_deployment(operat
     assert world.codedeploy.users() == {"shop/web:v2": 100}
     assert world.forward() == ["tidegate web-1 v1", "tidegate web-2 v2"]
     assert len(world.codedeploy.definitions) == 3
+
+
+@pytest.mark.parametrize("how", list(How))
+def test_a_crash_or_a_lost_answer_when_users_are_let_in_lets_them_in_once(how: How, tmp_path: Path) -> None:
+    world = CodeDeployWorld(tmp_path, asks=True)
+    first(world)
+    fuse = world.caller = Fused(world.codedeploy, 1, how, "continue_deployment")
+    world.release("v2")
+    world.seconds_until(lambda: ended(world, Phase.COMPLETED))
+    assert fuse.burnt
+    assert world.forward() == ["tidegate web-1 v1", "tidegate web-2 v2"]
 
 
 @pytest.mark.parametrize("how", list(How))
