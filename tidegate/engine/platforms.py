@@ -86,6 +86,12 @@ class Platforms:
         return self.here.tasks(subject)
 
 
+def _place_of(file: Service) -> str:
+    if file.platform is None:
+        return "here"
+    return "by CodeDeploy" if file.platform.codedeploy is not None else "on its platform"
+
+
 class Starting:
     """What orders ask of whoever runs tasks."""
 
@@ -97,9 +103,9 @@ class Starting:
     def check(self, service: Service, version: str) -> None:
         """Raises Refused when these tasks can never start there, or when the service would change its platform."""
         before = self._file_of(service.service)
-        if before is not None and (before.platform is None) != (service.platform is None):
+        if before is not None and _place_of(before) != _place_of(service):
             raise Refused(
-                f"{service.service} runs {'here' if service.platform else 'on its platform'} and would move.",
+                f"{service.service} runs {_place_of(before)} and would move.",
                 "Give it another name there, or remove it here first.",
             )
         if service.platform is None:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.core.test_platform import ECS
 from tests.support.aws_world import Fused, How
 from tests.support.codedeploy_world import CANARY, PLACE, CodeDeployWorld
 from tidegate.core.errors import Conflict, Invalid, Refused
 from tidegate.core.rollout import Phase
+from tidegate.engine.releases import Releases, VersionPart
 
 
 @pytest.fixture
@@ -70,6 +72,20 @@ def test_when_our_codedeploy_rolls_back_by_an_alarm_the_rollout_does_with_its_re
     assert world.rollout().reason == f"CodeDeploy stopped {going.id}: ALARM_ACTIVE: One or more alarms are active: shop-5xx"
     world.tidy()
     assert world.codedeploy.users() == {"shop/web:v1": 100}
+    assert world.forward() == ["tidegate web-1 v1", "tidegate web-2 v2"]
+
+
+def test_a_deployment_that_failed_is_not_made_again(world: CodeDeployWorld) -> None:
+    first(world)
+    world.release("v2")
+    world.tick()
+    failed = world.codedeploy.made[1]
+    world.codedeploy.turn_back(failed, "IAM_ROLE_PERMISSIONS", "it may not")
+    world.alb.turn("web")
+    assert world.forward() == ["tidegate web-1 v1", "tidegate web-2 v2"], "the pilot looks before the loop does"
+    world.seconds_until(lambda: ended(world, Phase.ROLLED_BACK))
+    world.tidy()
+    assert world.rollout().reason == f"CodeDeploy stopped {failed.id}: IAM_ROLE_PERMISSIONS: it may not"
     assert world.forward() == ["tidegate web-1 v1", "tidegate web-2 v2"]
 
 
@@ -250,3 +266,18 @@ def test_a_crash_or_a_lost_answer_on_the_way_back_leaves_the_same_end(how: How, 
     assert fuse.burnt
     assert world.codedeploy.users() == {"shop/web:v1": 100}
     assert world.forward() == ["tidegate web-1 v1", "tidegate web-2 v2"]
+
+
+def test_a_service_does_not_change_who_moves_its_weights_under_its_name(world: CodeDeployWorld) -> None:
+    first(world)
+    with pytest.raises(Refused, match="runs by CodeDeploy and would move"):
+        world.release("v2", platform={"ecs": ECS}, compare="off")
+
+
+def test_it_is_no_part_of_a_release(world: CodeDeployWorld) -> None:
+    first(world)
+    releases = Releases(
+        store=world.store, orders=world.orders, flags=world.flag_orders, salt=lambda: "salt", outsiders=lambda _: 0
+    )
+    with pytest.raises(Refused, match="the parts of a release wait for each other"):
+        releases.begin("both", [VersionPart(world.file("shop/web:v2"), "v2")], [], plan=world.file().plan, by="ann")

@@ -104,7 +104,9 @@ class CodeDeployPilot:
             seen = self.look(order.setting)
             self._glance = CodeDeployGlance(order.setting, seen)
             if not order.is_fresh(self._clock()) or not self._steer(order, seen):
-                return seen.current is not None
+                # A deployment takes minutes, and each look some six calls: only a way back is looked at every second.
+                errand = order.setting.errand
+                return errand is not None and errand.back and seen.current is not None
         return True
 
     # --- looking ------------------------------------------------------------------------------------------------------
