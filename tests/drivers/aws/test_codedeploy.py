@@ -22,10 +22,12 @@ def world(tmp_path: Path) -> CodeDeployWorld:
 
 
 def first(world: CodeDeployWorld) -> None:
+    keeps, world.codedeploy.keeps = world.codedeploy.keeps, 0
     world.release("v1", plan={"all_at_once": True, "bake": "0s"})
     world.seconds_until(lambda: ended(world, Phase.COMPLETED))
     world.tidy()
     world.seconds_until(lambda: world.codedeploy.going is None)
+    world.codedeploy.keeps = keeps
 
 
 def ended(world: CodeDeployWorld, phase: Phase) -> bool:
@@ -87,6 +89,24 @@ def test_a_deployment_that_failed_is_not_made_again(world: CodeDeployWorld) -> N
     world.tidy()
     assert world.rollout().reason == f"CodeDeploy stopped {failed.id}: IAM_ROLE_PERMISSIONS: it may not"
     assert world.forward() == ["tidegate web-1 v1", "tidegate web-2 v2"]
+
+
+def test_who_was_stopped_without_a_rollback_is_brought_back_by_a_deployment_when_none_begins_by_itself(
+    world: CodeDeployWorld,
+) -> None:
+    first(world)
+    world.release("v2")
+    at(world, 10)
+    going = world.codedeploy.going
+    assert going is not None
+    world.codedeploy._end(going, "Stopped")
+    for _ in range(11):
+        world.tick()
+    assert ended(world, Phase.ROLLING_BACK)
+    assert len(world.forward()) == 2, "CodeDeploy may still begin a rollback of its own"
+    world.seconds_until(lambda: ended(world, Phase.ROLLED_BACK))
+    assert world.forward()[2:] == ["tidegate web-2 v1"]
+    assert world.codedeploy.users() == {"shop/web:v1": 100}
 
 
 def test_an_abort_stops_it_and_it_is_rolled_back_only_when_our_codedeploy_is(world: CodeDeployWorld) -> None:
