@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,10 +11,15 @@ from starlette.testclient import TestClient
 from tests.dashboard.shop import PROD
 from tests.support.served import TOKEN, House
 from tidegate.api.dashboard.beside import beside
-from tidegate.api.dashboard.wish import KINDS
+from tidegate.api.dashboard.wish import KINDS, LONGEST, MOST_FLAGS, MOST_IDS, text_of
+from tidegate.core.errors import Invalid
+from tidegate.core.flags.document import FlagDocument
+from tidegate.core.flags.flags_file import read_flags
+from tidegate.core.flags.segment import Segment
 
 KEY = {"authorization": f"Bearer {TOKEN}"}
 SHEETS = f"/sheets/flags/{PROD}"
+FLAG = read_flags({"application": "shop", "flags": {"a": True}}).flags["a"]
 NEW_FLAG = "when: in segment staff or 70%\nowner: me\n"
 
 
@@ -116,6 +122,25 @@ def test_what_is_wrong_is_said_with_its_place(tcp: TestClient) -> None:
 def test_what_was_made_from_another_document_is_refused(tcp: TestClient) -> None:
     status, said = check(tcp, do="on", name="old-search", base=1)
     assert (status, "Document 2 is in force by now" in said) == (409, True)
+
+
+def test_what_is_too_long_to_be_typed_says_the_commands() -> None:
+    many = FlagDocument("shop", flags=dict.fromkeys((f"flag-{number}" for number in range(MOST_FLAGS + 1)), FLAG))
+    people = Segment("staff", members=frozenset(f"user-{number}" for number in range(MOST_IDS + 1)))
+    crowded = FlagDocument("shop", flags={"a": FLAG}, segments={"staff": people})
+    wide = FlagDocument("shop", flags={"a": replace(FLAG, description="x" * LONGEST)})
+    for document, do, name, said in (
+        (many, "document", "", "1,001 flags"),
+        (crowded, "document", "", "20,001 ids"),
+        (crowded, "segment", "staff", "20,001 ids"),
+        (wide, "flag", "a", "characters"),
+    ):
+        with pytest.raises(Invalid) as refused:
+            text_of(document, do, name, PROD)
+        assert said in refused.value.what
+        assert f"tidegate flags show -e {PROD} > flags.yaml" in refused.value.mend
+    assert text_of(many, "flag", "flag-7", PROD)
+    assert text_of(crowded, "flag", "a", PROD)
 
 
 def test_a_new_name_must_be_new(tcp: TestClient) -> None:

@@ -149,8 +149,17 @@ _NEW = {
 }
 
 
-def text_of(base: FlagDocument, do: str, name: str) -> str:
+MOST_FLAGS, MOST_IDS = 1_000, 20_000
+"""Of what is typed on a page: more would be looked at for seconds at each key, and nobody finds his way in it."""
+
+
+def text_of(base: FlagDocument, do: str, name: str, where: str) -> str:
     """What is there to be changed, as a person would write it. Raises NotFound, and Invalid for what is too long."""
+    ids = {one: len(base.segments[one].members) for one in base.segments if do == "document" or one == name}
+    flags = len(base.flags) if do == "document" else 0
+    if flags > MOST_FLAGS or (do in ("document", "segment") and sum(ids.values()) > MOST_IDS):
+        said = f"{flags:,} flags and {sum(ids.values()):,} ids in segments" if do == "document" else f"{ids[name]:,} ids"
+        raise Invalid(f"It has {said}: too much to be typed on a page.", _on_the_command_line(where))
     match do:
         case "flag":
             text = as_yaml(write_flag(_find(base.flags, name, "flag")))
@@ -161,8 +170,16 @@ def text_of(base: FlagDocument, do: str, name: str) -> str:
         case _:
             text = _NEW.get(do, "")
     if len(text) > LONGEST:
-        raise Invalid(f"It has {len(text):,} characters.", "Change one flag of it, or use: tidegate flags deploy -f FILE.")
+        raise Invalid(f"It has {len(text):,} characters: too much to be typed on a page.", _on_the_command_line(where))
     return text
+
+
+def _on_the_command_line(where: str) -> str:
+    here = f"-e {where}"
+    return (
+        "Change one flag at a time, or all of it on the command line: "
+        f"tidegate flags show {here} > flags.yaml, then tidegate flags deploy -f flags.yaml {here}."
+    )
 
 
 def _find(known: Mapping[str, Any], name: str, thing: str) -> Any:
