@@ -11,8 +11,10 @@ import pytest
 from tests.core.test_platform import ECS
 from tests.support.aws_world import Fused, How
 from tests.support.codedeploy_world import CANARY, PLACE, CodeDeployWorld
+from tests.support.our_codedeploy import OurCodeDeploy
 from tidegate.core.errors import Conflict, Invalid, Refused
 from tidegate.core.rollout import Phase
+from tidegate.drivers.aws.call import Answer, Call
 from tidegate.engine.releases import Releases, VersionPart
 
 
@@ -202,6 +204,27 @@ def test_somebody_who_was_faster_is_waited_for_and_his_version_is_put_back(world
     world.tidy()
     assert world.rollout().reason.startswith("another version or salt is applied than was asked for")
     assert world.codedeploy.users() == {"shop/web:v1": 100}
+
+
+class Overtaken(Fused):
+    """Between our look and our call somebody has a deployment made by hand."""
+
+    def do(self, call: Call) -> Answer:
+        made = self.real
+        assert isinstance(made, OurCodeDeploy)
+        if call.operation == "create_deployment" and not self.burnt:
+            self.burnt = made._new(made.definitions[0]["taskDefinitionArn"], {"type": "AllAtOnce"}, "by hand").id
+        return super().do(call)
+
+
+def test_who_is_overtaken_says_by_whom(world: CodeDeployWorld) -> None:
+    first(world)
+    fuse = world.caller = Overtaken(world.codedeploy)
+    world.release("v2")
+    world.seconds_until(lambda: ended(world, Phase.ROLLED_BACK))
+    said = f"CodeDeploy already deploys in web: {fuse.burnt}, by user (by hand). Wait for it, or stop it in CodeDeploy."
+    assert said in world.rollout().reason
+    assert "tidegate web-2 v2" not in world.forward()
 
 
 def test_a_rollback_of_codedeploys_own_after_the_end_is_not_undone_and_has_to_be_put_straight(world: CodeDeployWorld) -> None:
