@@ -119,6 +119,7 @@ class Rollout:
     harm: Harm
     release: Words = ""
     comparison: Comparison | None = None
+    led: Words = ""
 
 
 @dataclass(frozen=True, slots=True)

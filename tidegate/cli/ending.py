@@ -26,10 +26,17 @@ def say_ending(rollout: Rollout) -> list[str]:
     if rollout.phase == "completed":
         return [
             f"{rollout.service} {rollout.candidate} serves everybody.",
-            *(say_harm(rollout.harm) if rollout.baseline else []),
+            *(_harm_of(rollout) if rollout.baseline else []),
         ]
     back = f"; {rollout.baseline} serves everybody" if rollout.baseline else ""
-    return [f"{rollout.service} {rollout.candidate} was rolled back{back}.", f"Why: {rollout.reason}.", *say_harm(rollout.harm)]
+    return [f"{rollout.service} {rollout.candidate} was rolled back{back}.", f"Why: {rollout.reason}.", *_harm_of(rollout)]
+
+
+def _harm_of(rollout: Rollout) -> list[str]:
+    """Where somebody else leads, nobody counts: that nothing was seen is not that nothing was there."""
+    if rollout.led and not rollout.harm.requests:
+        return [f"Its requests were not counted: {rollout.led} led it."]
+    return say_harm(rollout.harm)
 
 
 def say_harm(harm: Harm) -> list[str]:

@@ -20,7 +20,7 @@ def one_environment(content: Mapping[str, Any], glyphs: Glyphs, width: int) -> G
     in_force = f"document {document}, {flags:,} {'flag' if flags == 1 else 'flags'}" if document else "nothing is in force yet"
     parts: list[RenderableType] = [
         Text.assemble((clean_line(content["name"]), "bold"), f"  {in_force}  ", (clean_line(content["plan"]), "dim")),
-        Text(_figures(read_as(Figures, content["figures"]), agents=len(content["agents"]))),
+        Text(_seen(content)),
     ]
     if content["agents"]:
         parts += [Text(), all_agents(content["agents"])]
@@ -31,6 +31,12 @@ def one_environment(content: Mapping[str, Any], glyphs: Glyphs, width: int) -> G
     if content["rollout"] is not None:
         parts += [Text(), *last_rollout(read_as(Rollout, content["rollout"]), glyphs, width)]
     return Group(*parts)
+
+
+def _seen(content: Mapping[str, Any]) -> str:
+    if led := clean_line(content.get("led", "")):
+        return f"{led} deploys these flags; agents that read there report to nobody"
+    return _figures(read_as(Figures, content["figures"]), agents=len(content["agents"]))
 
 
 def _figures(figures: Figures, *, agents: int) -> str:

@@ -68,7 +68,8 @@ class FlagGlance:
             alarms=self._watcher.alarms(record),
             figures=self._watcher.figures(subject),
             rollout=rollouts[0] if rollouts else None,
-            plan=file.plan.resolve().said,
+            plan=file.course(file.plan).said,
             evaluations=self._agents.evaluations(subject),
             sessions=self._agents.sessions.of(subject),
+            led=file.led,
         )

@@ -120,15 +120,24 @@ def say(kind: str, rollout: Rollout, harm: Harm) -> str:
         case "started":
             return f"{name} begins to replace {rollout.baseline or 'nothing'}: {rollout.plan.said} (by {rollout.by})."
         case "rolled_back":
-            return f"{name} was rolled back: {rollout.reason}. {say_harm(harm)}"
+            return f"{name} was rolled back: {rollout.reason}. {harmed(rollout, harm)}"
         case "completed":
-            return f"{name} serves everybody. {say_harm(harm)}"
+            return f"{name} serves everybody. {harmed(rollout, harm)}"
         case "step":
-            return f"{name} is at {rollout.wanted} (step {rollout.step + 1} of {len(rollout.plan.steps)}). {say_harm(harm)}"
+            return (
+                f"{name} is at {rollout.wanted} (step {rollout.step + 1} of {len(rollout.plan.steps)}). {harmed(rollout, harm)}"
+            )
         case "held":
-            return f"{name} is held at {rollout.wanted}: {rollout.decision.why}. {say_harm(harm)}"
+            return f"{name} is held at {rollout.wanted}: {rollout.decision.why}. {harmed(rollout, harm)}"
         case _:
             return f"{name} waits at {rollout.wanted} for a person: {rollout.waiting}."
+
+
+def harmed(rollout: Rollout, harm: Harm) -> str:
+    """Where somebody else leads, nobody counts: that nothing was seen is not that nothing was there."""
+    if rollout.plan.led and not harm.counted.requests:
+        return f"Its requests were not counted: {rollout.plan.led} led it."
+    return say_harm(harm)
 
 
 def say_harm(harm: Harm) -> str:

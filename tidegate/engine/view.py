@@ -119,6 +119,7 @@ class RolloutView:
     harm: Harm
     release: str = ""  # that it is a part of
     comparison: ComparisonView | None = None  # while both sides have users, or had
+    led: str = ""  # who moves the exposure, when that is not us
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +177,7 @@ class EnvironmentView:
     plan: str
     evaluations: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     sessions: SessionsSeen = field(default_factory=SessionsSeen)
+    led: str = ""  # who deploys there, when that is not us
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +274,7 @@ def view_rollout(
         harm=held.harm,
         release=rollout.release,
         comparison=comparison,
+        led=rollout.plan.led,
     )
 
 

@@ -61,6 +61,8 @@ def test_a_good_change_reaches_the_agent_and_a_bad_one_goes_back_when_the_alarm_
             good = deploy(tidegate, "linear 50% every 1m bake 0s", checkout="on")
             assert good.returncode == 0, good.stdout + good.stderr
             assert "to 50%: AppConfig went on" in good.stdout
+            assert "Its requests were not counted: AppConfig led it." in good.stdout
+            assert "AppConfig deploys these flags" in tidegate.tidegate("status", "shop/prod").stdout
             until(lambda: answered(address) is True, 60, "the agent has polled")
             bad = deploy(tidegate, "AppConfig.Linear20PercentEvery6Minutes", "--detach", checkout="off")
             assert bad.returncode == 0, bad.stdout + bad.stderr
