@@ -222,8 +222,7 @@ class AwsLever:
                 self._log.exception("counting_failed", service=subject)
 
     def _fly(self, subject: str) -> None:
-        while not self._stopped.is_set() and subject in self._pilots:
-            poke = self._pokes[subject]
+        while not self._stopped.is_set() and (poke := self._pokes.get(subject)) is not None:
             poke.clear()
             try:
                 moving = self.turn(subject)
@@ -234,7 +233,7 @@ class AwsLever:
 
     def stop(self) -> None:
         self._stopped.set()
-        for poke in self._pokes.values():
+        for poke in tuple(self._pokes.values()):
             poke.set()
 
     # --- for orders ---------------------------------------------------------------------------------------------------
