@@ -14,7 +14,6 @@ from tidegate.api.preview import GuardAhead
 from tidegate.core.evidence import say_evidence
 from tidegate.core.exposure import NONE
 from tidegate.core.figures import count, span
-from tidegate.core.harm import Harm
 from tidegate.core.verdict import Cause, GuardSeen, Judgement
 from tidegate.engine.view import EnvironmentView, ReleaseView, RolloutView, ServiceView, StepView
 from tidegate.ports import TaskState
@@ -65,7 +64,7 @@ def headline(view: RolloutView) -> Headline:
     who = named(view, view.candidate)
     match view.phase:
         case "completed":
-            return Headline("done", "completed", f"{who} serves everybody", _harm_short(view.harm) if view.baseline else "")
+            return Headline("done", "completed", f"{who} serves everybody", harm_in_short(view) if view.baseline else "")
         case "rolled_back":
             return Headline("bad", "rolled back", f"{who} was rolled back", _sentence(view.reason), _back(view))
         case "rolling_back":
@@ -130,7 +129,7 @@ def in_force(view: EnvironmentView) -> Headline:
     title = f"Document {view.document} is in force"
     if firing:
         return Headline("bad", "alarm", title, f"{', '.join(firing)} fires.")
-    if not view.agents and not view.sessions.count:
+    if not view.agents and not view.sessions.count and not view.led:
         return Headline("wait", "nobody asks", title, "No agent follows these flags now.")
     return Headline("good", "in force", title)
 
@@ -186,9 +185,9 @@ def _ahead(view: RolloutView) -> str:
 
 def _back(view: RolloutView) -> str:
     if not view.baseline:
-        return _harm_short(view.harm)
+        return harm_in_short(view)
     serves = f"{named(view, view.baseline)} serves everybody"
-    return f"{serves}. {_harm_short(view.harm)}" if view.phase == "rolled_back" else f"Until {serves}."
+    return f"{serves}. {harm_in_short(view)}" if view.phase == "rolled_back" else f"Until {serves}."
 
 
 def _sentence(text: str) -> str:
@@ -196,18 +195,17 @@ def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}" if text else ""
 
 
-def _harm_short(harm: Harm) -> str:
-    counted = harm.counted
+def harm_in_short(view: RolloutView) -> str:
+    counted = view.harm.counted
+    if not counted.requests and view.led:
+        return f"{view.led} led it: its requests were not counted."
     if not counted.requests:
         return "No request reached it while it was watched."
     said = [f"{count(counted.requests, 'request')} watched"]
     said.append(f"{counted.failed:,} failed, users saw {counted.seen or 'none'}" if counted.failed else "none failed")
-    if harm.slow:
-        said.append(f"about {harm.slow:,} slower than before")
+    if view.harm.slow:
+        said.append(f"about {view.harm.slow:,} slower than before")
     return ", ".join(said) + "."
-
-
-harm_in_short = _harm_short
 
 
 def buttons(view: RolloutView, *, latest: bool) -> tuple[Button, ...]:
