@@ -144,10 +144,15 @@ def test_templates_are_compiled_once_for_all_controllers_of_a_home(tmp_path: Pat
 def test_while_the_first_page_is_read_all_others_are_made_ready(tmp_path: Path, tcp: TestClient) -> None:
     paper.keep_compiled(tmp_path / "templates")
     paper._templates().cache.clear()
-    paper.make_ready.cache_clear()
+    paper._begun.clear()
     assert tcp.get("/login").status_code == 200
     assert len(list((tmp_path / "templates").iterdir())) == paper.make_ready() > 50
     assert "base.html" in paper._templates().list_templates()
+
+
+def test_pages_are_made_ready_once_however_many_are_read_meanwhile() -> None:
+    paper._begun.clear()
+    assert [paper._next() is None for _ in range(3)] == [False, True, True]
 
 
 def test_what_a_button_says_is_what_can_be_done(house: House, tcp: TestClient) -> None:
