@@ -50,6 +50,11 @@ def page(template: str, *, status: int = 200, here: str = "", **content: Any) ->
     return HTMLResponse(render(template, {"here": here, **content}), status, HEADERS, background=_next())
 
 
+_begun = threading.Event()
+AFTER_EACH = 0.005
+"""Seconds in which whoever waits for a page goes first."""
+
+
 def _next() -> BackgroundTask | None:
     """While the first page is read, all others are made ready: their templates would take longer than they do themselves."""
     if _begun.is_set():
@@ -58,13 +63,8 @@ def _next() -> BackgroundTask | None:
     return BackgroundTask(make_ready)
 
 
-_begun = threading.Event()
-AFTER_EACH = 0.005
-"""Seconds in which whoever waits for a page goes first."""
-
-
 def make_ready() -> int:
-    """How many templates there are."""
+    """Compiles every template; how many there are."""
     made = _templates()
     for name in made.list_templates():
         made.get_template(name)
