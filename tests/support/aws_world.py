@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import boto3
@@ -95,7 +96,8 @@ class Place:
 _NETWORK: dict[str, tuple[str, str]] = {}  # by endpoint: one VPC and listener for all
 
 
-def make_place(endpoint: str) -> Place:
+def make_place(endpoint: str, definition: Mapping[str, Any] = MappingProxyType({}), breaker: bool | None = None) -> Place:
+    """`definition`: more of the task definition. `breaker`: ECS's circuit breaker is on, and rolls back or not."""
     name = f"t{uuid.uuid4().hex[:10]}"
     ecs, elb = boto3.client("ecs"), boto3.client("elbv2")
     vpc, listener = _network(endpoint)
@@ -120,10 +122,13 @@ def make_place(endpoint: str) -> Place:
         "essential": True,
         "portMappings": [{"containerPort": 80}],
     }
-    ecs.register_task_definition(family=name, containerDefinitions=[container])
+    ecs.register_task_definition(family=name, containerDefinitions=[container], **definition)
     services = (f"{name}-blue", f"{name}-green")
+    made = {} if breaker is None else {"deploymentCircuitBreaker": {"enable": True, "rollback": breaker}}
     for service in services:
-        ecs.create_service(cluster=name, serviceName=service, taskDefinition=f"{name}:1", desiredCount=0)
+        ecs.create_service(
+            cluster=name, serviceName=service, taskDefinition=f"{name}:1", desiredCount=0, deploymentConfiguration=made
+        )
     return Place(name, services, (groups[0], groups[1]), rule, name)
 
 

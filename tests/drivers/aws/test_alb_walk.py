@@ -5,77 +5,19 @@ the load balancer by moto, and `EnvoyForAlb` in the place of what neither has: u
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import boto3
 import pytest
 
-from tests.support.alb_envoy import EnvoyForAlb, Visit, Visitors, is_listening
-from tests.support.aws_world import Place, make_place
+from tests.support.alb_shop import LINEAR, Shop, open_shop
+from tests.support.aws_world import make_place
 from tests.support.backend import Backend, Fault
 from tests.support.emulators import KEYS
-from tests.support.walk import Tidegate, until
+from tests.support.walk import until
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 IMAGES = ("shop/web:v1", "shop/web:v2", "shop/web:v3")
-LINEAR = {"linear": {"step": "50%", "every": "2s"}, "bake": "2s", "keep_baseline": "1s", "unsure": {"no_data": "promote"}}
-CANARY = {"canary": {"first": "20%", "hold": "2m"}, "bake": "3s", "keep_baseline": "1s"}
-
-
-@dataclass
-class Shop:
-    place: Place
-    tidegate: Tidegate
-    visitors: Visitors
-    alb: EnvoyForAlb
-
-    def file(self, version: str, **changes: Any) -> str:
-        place = self.place
-        metric = f'cloudwatch:{place.cluster}/{{}}{{{{TargetGroup="{{{{target_group}}}}"}}}}'
-        ecs = {
-            "cluster": place.cluster,
-            "services": place.services,
-            "target_groups": place.groups,
-            "listener_rule": place.rule,
-            "sticky": "3s",
-            "counts": {"requests": metric.format("Requests"), "failed": metric.format("Failed"), "period": "1s", "late": "3s"},
-        }
-        tasks = {"ecs": {"task_definition": f"{place.family}:1", "images": {"web": f"shop/web:{version}"}}, "count": 1}
-        return self.tidegate.write({"service": "web", "platform": {"ecs": ecs}, "tasks": tasks, "plan": CANARY} | changes)
-
-    def deploy(self, version: str, **changes: Any) -> int:
-        """By a person, who follows it to its end; the exit code."""
-        done = self.tidegate.tidegate(
-            "deploy", "-f", self.file(version, **changes), "--version", version, "--plain", "-y", within=200
-        )
-        self.said = done.stdout + done.stderr
-        return done.returncode
-
-    def last(self) -> str:
-        return str(self.tidegate.ask("GET", "/rollouts")[0]["id"])
-
-    def of(self, version: str) -> list[Visit]:
-        return [visit for visit in self.visitors.visits if visit.version == version]
-
-    def gone(self, version: str) -> list[Visit]:
-        """The visits to a version, once nobody comes to it any more: the last ones are pinned for three seconds."""
-        until(lambda: time.monotonic() - self.of(version)[-1].at > 5, 60, f"nobody comes to {version}")
-        return self.of(version)
-
-    def told(self, rollout: str, by: str, visits: list[Visit]) -> None:
-        """Waits until the harm account has what users saw, to the last request, and prints what it cost."""
-        failed = sum(visit.status >= 500 for visit in visits)
-
-        def whole() -> bool:
-            harm = self.tidegate.rollout(rollout)["harm"]
-            return (harm["requests"], harm["failed"], harm["seen"]) == (len(visits), failed, failed)
-
-        until(whole, 60, "all is counted", lambda: (self.tidegate.rollout(rollout)["harm"], len(visits), failed))
-        seconds = visits[-1].at - visits[0].at
-        print(f"\nrolled back by {by}: {seconds:.1f} s with users on it, {len(visits)} requests, {failed} failed")  # noqa: T201
 
 
 @pytest.fixture
@@ -93,16 +35,9 @@ def shop(moto_url: str, ministack_url: str, tmp_path_factory: pytest.TempPathFac
         tasks = {image: Backend(image.rpartition(":")[2]) for image in IMAGES}
         tasks["shop/web:v3"].fault = Fault("500", share=0.4)
         with tasks[IMAGES[0]], tasks[IMAGES[1]], tasks[IMAGES[2]]:
-            directory = tmp_path_factory.mktemp("alb") / "envoy"
-            with EnvoyForAlb(directory, place, tasks) as alb, Tidegate(tick="200ms") as tidegate:
-                visitors = Visitors(alb.port)
-                shop = Shop(place, tidegate, visitors, alb)
-                assert shop.deploy("v1") == 0, shop.said
-                until(lambda: is_listening(alb.port), 30, "Envoy listens")
-                with visitors:
-                    until(lambda: len(shop.of("v1")) > 50, 30, "v1 serves")
-                    yield shop
-                assert alb.trouble == []
+            ports = {image: task.port for image, task in tasks.items()}
+            with open_shop(place, ports, tmp_path_factory.mktemp("alb") / "envoy") as shop:
+                yield shop
 
 
 def test_a_good_version_stays_and_bad_ones_go_back_through_an_envoy_that_stands_in_for_the_alb(shop: Shop) -> None:
