@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
 from tidegate.cli.screen import clean_line
+from tidegate.drivers.aws.policy import agents_policy, policy_of
 
 if TYPE_CHECKING:
     from tidegate.cli.screen import Screen
-    from tidegate.drivers.aws.survey import Survey
+    from tidegate.core.environment import Environment
+    from tidegate.core.service import Service
+    from tidegate.drivers.aws.findings import Survey
 
 
 def show_survey(shown: Screen, survey: Survey) -> None:
@@ -29,6 +33,25 @@ def show_survey(shown: Screen, survey: Survey) -> None:
         shown.line(clean_line(one.mend))
 
 
-def show_policy(shown: Screen, policy: dict[str, Any]) -> None:
+@dataclass(frozen=True, slots=True)
+class IamDocument:
+    """`key` names it in JSON."""
+
+    key: str
+    title: str
+    content: dict[str, Any]
+
+
+def documents_of(file: Service | Environment, found: Survey, namespace: str) -> list[IamDocument]:
+    """The policy of Tidegate's role first, then those of others."""
+    own = policy_of(file, found.roles, namespace, found.service, found.flags)
+    documents = [IamDocument("policy", "Tidegate's role needs this policy:", own)]
+    if found.flags is not None:
+        title = "The role of agents (and of whoever else reads these flags from AppConfig) needs this one:"
+        documents.append(IamDocument("agents", title, agents_policy(found.flags)))
+    return documents
+
+
+def show_document(shown: Screen, content: dict[str, Any]) -> None:
     """As it is pasted into IAM."""
-    shown.out.out(json.dumps(policy, indent=2), highlight=False)
+    shown.out.out(json.dumps(content, indent=2), highlight=False)

@@ -33,6 +33,11 @@ class FlagPlatform(Document):
     appconfig: AppConfig = Field()
     """AWS AppConfig deploys the documents, and rolls them back by itself when one of its monitors fires."""
 
+    @property
+    def region(self) -> str:
+        """ "" is boto3's own choice."""
+        return self.appconfig.region
+
 
 def parse_place(text: str) -> tuple[str, str, str]:
     """Application, environment and configuration profile, as AppConfig calls them. Raises Invalid."""

@@ -54,6 +54,19 @@ class Calls:
         self._clients: dict[tuple[str, Manner], Any] = {}
         self._lock = threading.Lock()
 
+    @property
+    def region(self) -> str:
+        """The one that is asked; "" when nobody says. Raises Refused."""
+        with self._lock:
+            try:
+                return str(self._opened().region_name or "")
+            except BotoCoreError as error:
+                raise _told(Call("sts", "get_caller_identity"), error) from error
+
+    def _opened(self) -> Any:
+        self._session = self._session or boto3.session.Session(region_name=self._region or None)
+        return self._session
+
     def do(self, call: Call) -> Answer:
         try:
             client = self._client(call.service, call.manner)
@@ -65,13 +78,13 @@ class Calls:
     def _client(self, service: str, manner: Manner) -> Any:
         with self._lock:
             if (service, manner) not in self._clients:
-                self._session = self._session or boto3.session.Session(region_name=self._region or None)
+                session = self._opened()
                 config = Config(
                     retries={"mode": "standard", "total_max_attempts": ATTEMPTS[manner]},
                     connect_timeout=_TIMEOUT[manner],
                     read_timeout=_TIMEOUT[manner],
                 )
-                self._clients[service, manner] = self._session.client(service, config=config)
+                self._clients[service, manner] = session.client(service, config=config)
             return self._clients[service, manner]
 
 

@@ -1,4 +1,4 @@
-"""What Tidegate's role has to be allowed on AWS for one service, and nothing more: an IAM policy, as plain data.
+"""What Tidegate's role has to be allowed on AWS for one file, and nothing more: an IAM policy, as plain data.
 
 Reading calls whose service knows no permissions by resource are allowed for all (`*`): nothing narrower can be written.
 """
@@ -10,28 +10,47 @@ from typing import Any
 
 from tidegate.core.alarm import AlarmFile
 from tidegate.core.codedeploy import CodeDeploy
-from tidegate.core.metric_name import Source
+from tidegate.core.environment import Environment
 from tidegate.core.platform import Ecs
 from tidegate.core.service import Service
 from tidegate.drivers.aws.alb_requests import family_of
+from tidegate.drivers.aws.findings import FlagArns, asks_metric
 
 TASKS = "ecs-tasks.amazonaws.com"
 
 
-def policy_of(file: Service, roles: Sequence[str] = (), namespace: str = "", service: str = "") -> dict[str, Any]:
+def policy_of(
+    file: Service | Environment,
+    roles: Sequence[str] = (),
+    namespace: str = "",
+    service: str = "",
+    flags: FlagArns | None = None,
+) -> dict[str, Any]:
     """`roles`: those of the tasks, which ECS is handed. `namespace`: where our own figures are published. `service`: ARN of the
-    ECS service that CodeDeploy releases; "" when nobody has looked it up."""
+    ECS service that CodeDeploy releases; "" when nobody has looked it up. `flags`: where AppConfig deploys."""
     statements = [*_of_alarms(file.alarms)]
-    if file.platform is not None and file.platform.ecs is not None:
+    if isinstance(file, Environment) and flags is not None:
+        statements = [*_of_appconfig(flags), *statements]
+    if isinstance(file, Service) and file.platform is not None and file.platform.ecs is not None:
         statements = [*_of_ecs(file, file.platform.ecs, roles), *_of_rule(file.platform.ecs), *statements]
-    if file.platform is not None and file.platform.codedeploy is not None:
+    if isinstance(file, Service) and file.platform is not None and file.platform.codedeploy is not None:
         statements = [*_of_codedeploy(file, file.platform.codedeploy, roles, service), *statements]
     reads = _reading(file)
     statements += [reads] if reads else []
     if namespace:
         condition = {"StringEquals": {"cloudwatch:namespace": namespace}}
         statements.append(_allow("OwnFigures", ["cloudwatch:PutMetricData"], ["*"], condition))
-    return {"Version": "2012-10-17", "Statement": statements}
+    return _document(statements)
+
+
+def agents_policy(flags: FlagArns) -> dict[str, Any]:
+    """What the role of those needs that read flags from AppConfig: the agents beside the applications."""
+    verbs = ["appconfig:GetLatestConfiguration", "appconfig:StartConfigurationSession"]
+    return _document([_allow("ReadFlags", verbs, [flags.configuration])])
+
+
+def _document(statements: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
 def actions_of(policy: dict[str, Any]) -> set[str]:
@@ -60,6 +79,23 @@ def _of_codedeploy(file: Service, place: CodeDeploy, roles: Sequence[str], servi
         _allow("DeploymentConfigs", [f"codedeploy:{verb}" for verb in configs], [f"{there}:deploymentconfig:*"]),
         *_of_services([service or "*"]),
         *_of_revisions(file, here, roles),
+    ]
+
+
+def _of_appconfig(flags: FlagArns) -> list[dict[str, Any]]:
+    """AppConfig wants an action allowed for each resource that it is about. Lists of all, and what is new, have none."""
+    deployments = f"{flags.environment}/deployment/*"
+    versions = ("CreateHostedConfigurationVersion", "ListHostedConfigurationVersions")
+    verbs = ("GetDeployment", "ListDeployments", "StopDeployment")
+    everywhere = ("CreateDeploymentStrategy", "ListApplications", "ListDeploymentStrategies")
+    inside = ("ListConfigurationProfiles", "ListEnvironments")
+    started = [flags.application, flags.environment, flags.profile, deployments, flags.strategies]
+    return [
+        _allow("FindApplication", [f"appconfig:{verb}" for verb in everywhere], ["*"]),
+        _allow("FindNames", [f"appconfig:{verb}" for verb in inside], [flags.application]),
+        _allow("Documents", [f"appconfig:{verb}" for verb in versions], [flags.application, flags.profile]),
+        _allow("Deployments", [f"appconfig:{verb}" for verb in verbs], [flags.application, flags.environment, deployments]),
+        _allow("StartDeployments", ["appconfig:StartDeployment"], started),
     ]
 
 
@@ -101,10 +137,11 @@ def _of_alarms(alarms: Sequence[AlarmFile]) -> list[dict[str, Any]]:
     return [_allow("Alarms", ["cloudwatch:DescribeAlarms"], ["*"])] if named else []
 
 
-def _reading(file: Service) -> dict[str, Any] | None:
-    counted = file.platform is not None and file.platform.ecs is not None and file.platform.ecs.counted_by is not None
-    asked = any(alarm.metric is not None and alarm.metric_name.source is Source.CLOUDWATCH for alarm in file.alarms)
-    return _allow("Metrics", ["cloudwatch:GetMetricData"], ["*"]) if counted or asked else None
+def _reading(file: Service | Environment) -> dict[str, Any] | None:
+    ecs = file.platform.ecs if isinstance(file, Service) and file.platform is not None else None
+    counted = ecs is not None and ecs.counted_by is not None
+    is_asked = counted or any(asks_metric(alarm) for alarm in file.alarms)
+    return _allow("Metrics", ["cloudwatch:GetMetricData"], ["*"]) if is_asked else None
 
 
 def _account(ecs: Ecs) -> str:

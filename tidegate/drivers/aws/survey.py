@@ -1,60 +1,46 @@
-"""What is there on AWS of what a service file names, and what a release would change of it. Looks only."""
+"""What is there on AWS of what a file names, of a service or of an environment, and what a release would change. Looks only."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from tidegate.core.codedeploy import CodeDeploy, shift_of
-from tidegate.core.errors import NotFound, Refused, TidegateError, Unreachable
+from tidegate.core.environment import Environment
+from tidegate.core.errors import Refused, TidegateError, Unreachable
 from tidegate.core.platform import Ecs
 from tidegate.core.service import Service
 from tidegate.drivers.aws import alb_requests
 from tidegate.drivers.aws.alb_seen import STABLE, VERSION
-from tidegate.drivers.aws.call import Answer, Call, Caller
-from tidegate.drivers.aws.cloudwatch import CloudWatch
+from tidegate.drivers.aws.call import Call, Caller
 from tidegate.drivers.aws.codedeploy import CodeDeployPilot
+from tidegate.drivers.aws.findings import Finding, Survey, alarms, asked, asks_cloudwatch
+from tidegate.drivers.aws.survey_appconfig import survey_appconfig
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing. `wrong` says why no release could be made with it; "" when it is fine."""
-
-    kind: str
-    name: str
-    is_now: str
-    changes: str = ""
-    wrong: str = ""
-    mend: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Survey:
-    findings: tuple[Finding, ...]
-    roles: tuple[str, ...] = ()
-    """Of the tasks: ECS is handed them."""
-    service: str = ""
-    """ARN of the ECS service that CodeDeploy releases."""
-
-    @property
-    def wrong(self) -> tuple[Finding, ...]:
-        return tuple(finding for finding in self.findings if finding.wrong)
-
-
-def survey(file: Service, caller: Caller) -> Survey:
-    """Raises Refused where the file has no platform, and Unreachable when AWS does not answer."""
-    if file.platform is None or file.tasks.ecs is None:
-        raise Refused(f"{file.service} does not run on AWS.", "Say where, with platform.ecs and tasks.ecs: see docs/aws.md.")
-    if file.platform.codedeploy is not None:
+def survey(file: Service | Environment, caller: Caller, region: str = "") -> Survey:
+    """`region`: the one that is asked, where it is known. Raises Refused where the file names nothing of AWS, and Unreachable
+    when AWS does not answer."""
+    if isinstance(file, Environment) and file.platform is not None:
+        return survey_appconfig(file, file.platform.appconfig, caller, region)
+    if isinstance(file, Service) and file.platform is not None and file.platform.ecs is not None:
+        return _of_ecs(file, file.platform.ecs, caller)
+    if isinstance(file, Service) and file.platform is not None and file.platform.codedeploy is not None:
         return _of_codedeploy(file, file.platform.codedeploy, caller)
-    if file.platform.ecs is None:
-        raise Refused(f"{file.service} does not say where it runs.", "Give platform.ecs or platform.codedeploy.")
-    ecs, template = file.platform.ecs, file.tasks.ecs.task_definition
-    found = _asked(lambda: caller.do(alb_requests.look(ecs)[2]))
+    if not any(asks_cloudwatch(alarm) for alarm in file.alarms):
+        raise Refused(
+            f"{file.subject} asks nothing of AWS: it names neither a platform nor an alarm or metric of CloudWatch.",
+            "See docs/aws.md for what there is.",
+        )
+    return Survey(tuple(alarms(file.alarms, caller)))
+
+
+def _of_ecs(file: Service, ecs: Ecs, caller: Caller) -> Survey:
+    template = file.tasks.ecs.task_definition if file.tasks.ecs else ""
+    found = asked(lambda: caller.do(alb_requests.look(ecs)[2]))
     services = {one["serviceName"]: one for one in (found or {}).get("services", ()) if one.get("status") == "ACTIVE"}
-    described = _asked(lambda: caller.do(alb_requests.describe_definition(template)))
+    described = asked(lambda: caller.do(alb_requests.describe_definition(template)))
     definition: Mapping[str, Any] = described.get("taskDefinition", {}) if described else {}
     versions = {name: _version(caller, one) for name, one in services.items()}
     findings = [
@@ -65,7 +51,7 @@ def survey(file: Service, caller: Caller) -> Survey:
         *(_targets(caller, group) for group in ecs.target_groups),
         _rule(caller, ecs),
         _definition(file, definition),
-        *_alarms(file, caller),
+        *alarms(file.alarms, caller),
     ]
     return Survey(tuple(findings), _roles(definition))
 
@@ -87,27 +73,15 @@ def _of_codedeploy(file: Service, place: CodeDeploy, caller: Caller) -> Survey:
     except TidegateError as error:
         wrong, mend = error.what, error.mend
     template = file.tasks.ecs.task_definition if file.tasks.ecs else ""
-    described = _asked(lambda: caller.do(alb_requests.describe_definition(template)))
+    described = asked(lambda: caller.do(alb_requests.describe_definition(template)))
     definition: Mapping[str, Any] = described.get("taskDefinition", {}) if described else {}
     changes = f"a deployment for each version, by {shift_of(file.plan.resolve()).name}"
     finding = Finding("deployment group", name, is_now, changes, wrong, mend)
-    return Survey((finding, _definition(file, definition), *_alarms(file, caller)), _roles(definition), arn)
-
-
-def _asked(ask: Callable[[], Answer]) -> Answer | None:
-    """None for what is not there, however AWS says so."""
-    try:
-        return ask()
-    except NotFound:
-        return None
-    except Refused as refused:
-        if any(word in refused.what for word in ("ClientException", "InvalidParameter", "ValidationError")):
-            return None
-        raise
+    return Survey((finding, _definition(file, definition), *alarms(file.alarms, caller)), _roles(definition), arn)
 
 
 def _version(caller: Caller, service: Mapping[str, Any]) -> str:
-    answer = _asked(lambda: caller.do(alb_requests.describe_definition(service["taskDefinition"])))
+    answer = asked(lambda: caller.do(alb_requests.describe_definition(service["taskDefinition"])))
     return alb_requests.read_definition(answer).version if answer else ""
 
 
@@ -131,7 +105,7 @@ def _service(ecs: Ecs, name: str, group: str, found: Mapping[str, Any] | None, v
 
 
 def _targets(caller: Caller, group: str) -> Finding:
-    answer = _asked(lambda: caller.do(Call("elbv2", "describe_target_health", {"TargetGroupArn": group})))
+    answer = asked(lambda: caller.do(Call("elbv2", "describe_target_health", {"TargetGroupArn": group})))
     if answer is None:
         wrong = f"There is no target group {_short(group)}."
         return Finding("target group", _short(group), "not there", wrong=wrong, mend="Make it, or correct its ARN.")
@@ -142,10 +116,10 @@ def _targets(caller: Caller, group: str) -> Finding:
 def _rule(caller: Caller, ecs: Ecs) -> Finding:
     kind, name = "listener rule", ecs.listener_rule.rpartition("/")[2]
     look = alb_requests.look(ecs)
-    rules = _asked(lambda: caller.do(look[0]))
+    rules = asked(lambda: caller.do(look[0]))
     if not rules or not rules.get("Rules"):
         return Finding(kind, name, "not there", wrong=f"There is no rule {name}.", mend="Make it, or correct its ARN.")
-    tags = _asked(lambda: caller.do(look[1])) or {}
+    tags = asked(lambda: caller.do(look[1])) or {}
     stable = next((tag["Value"] for one in tags.get("TagDescriptions", ()) for tag in one["Tags"] if tag["Key"] == STABLE), "")
     weights = alb_requests.weights_in(rules["Rules"][0])
     said = ", ".join(f"{_short(group)} {weight}" for group, weight in weights.items())
@@ -172,22 +146,6 @@ def _definition(file: Service, definition: Mapping[str, Any]) -> Finding:
     other = [f"{one}: {image}" for one, image in wanted.items() if images[one] != image]
     changes = f"a copy with the tag {VERSION}" + (f" and {', '.join(other)}" if other else "")
     return Finding(kind, name, f"{len(images)} containers", f"nothing; each version is registered as {changes}")
-
-
-def _alarms(file: Service, caller: Caller) -> Iterator[Finding]:
-    named = [alarm.cloudwatch for alarm in file.alarms if alarm.cloudwatch is not None]
-    if not named:
-        return
-    try:
-        states = CloudWatch(lambda: caller).states(named)
-    except TidegateError as error:
-        yield Finding("alarm", ", ".join(named), "cannot be seen", wrong=error.what, mend=error.mend)
-        return
-    for name in named:
-        if name in states:
-            yield Finding("alarm", name, states[name].value)
-        else:
-            yield Finding("alarm", name, "not there", wrong=f"CloudWatch has no alarm {name}.", mend="Make it, or correct it.")
 
 
 def _short(arn: str) -> str:
