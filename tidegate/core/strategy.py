@@ -36,6 +36,11 @@ class Strategy:
     def is_predefined(self) -> bool:
         return self.name.startswith("AppConfig.")
 
+    @property
+    def shape(self) -> tuple[str, float, int, int]:
+        """All but its name."""
+        return self.growth, self.factor, self.duration, self.bake
+
 
 def shares_of(growth: str, factor: float) -> list[Exposure]:
     """All exposures on the way, of a growth in percent. Linear adds the factor each time, exponential doubles."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -205,18 +204,3 @@ def test_a_crash_or_a_lost_answer_at_any_call_that_makes_something_makes_it_once
     assert world.caller.how is None
     assert [state for _, state in world.place.states()] == ["COMPLETE", *["ROLLED_BACK"] * (deployed - 1), "COMPLETE"]
     assert world.deaths == (5 if how in (How.BEFORE, How.AFTER) else 0)
-
-
-def test_just_the_documented_permissions_are_needed(place: Place, tmp_path: Path) -> None:
-    page = (Path(__file__).parents[3] / "docs" / "aws.md").read_text()
-    documented = set(re.findall(r"`(appconfig:\w+)`", page))
-    world = AppConfigWorld(tmp_path, place)
-    world.configure()
-    world.release(OFF)
-    world.ended(Phase.COMPLETED)
-    minutes = 100 + len(place.name) + int(place.name[-2:], 16)
-    world.release(ON, plan=PlanFile.model_validate({"linear": {"step": "50%", "every": f"{minutes}m"}}))
-    world.until(lambda: world.last.phase is Phase.WATCHING)
-    world.orders.abort(SUBJECT, "ann")
-    world.ended(Phase.ROLLED_BACK)
-    assert set(world.caller.asked) == documented

@@ -20,7 +20,8 @@ from tidegate.drivers.aws.alb_counts import Counting, dimensions
 from tidegate.drivers.aws.alb_next import Install, Wanted
 from tidegate.drivers.aws.alb_seen import Answers, Seen, read
 from tidegate.drivers.aws.call import Call, Caller
-from tidegate.drivers.aws.lever import MOST_TURNS, Order
+from tidegate.drivers.aws.flights import MOST_TURNS
+from tidegate.drivers.aws.lever import Order
 from tidegate.drivers.aws.revisions import Revisions
 from tidegate.ports import Jotter, RouterReading
 

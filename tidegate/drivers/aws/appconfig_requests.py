@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from tidegate.core.flags.codec import digest, encode
 from tidegate.core.flags.document import FlagDocument
@@ -74,6 +76,12 @@ def host(place: Place, document: FlagDocument) -> Call:
 
 def strategies() -> Call:
     return Call(SERVICE, "list_deployment_strategies", {"MaxResults": MOST})
+
+
+def shape_of(item: Mapping[str, Any]) -> tuple[str, float, int, int]:
+    """Of a strategy as AppConfig tells it."""
+    numbers = item.get("DeploymentDurationInMinutes", 0), item.get("FinalBakeTimeInMinutes", 0)
+    return str(item.get("GrowthType", "LINEAR")), float(item.get("GrowthFactor", 100.0)), int(numbers[0]), int(numbers[1])
 
 
 def make_strategy(strategy: Strategy) -> Call:

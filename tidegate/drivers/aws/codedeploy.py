@@ -8,27 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tidegate.core.codedeploy import MINUTE, CodeDeploy, Shift, shift_of
-from tidegate.core.duration import say_duration
+from tidegate.core.codedeploy import CodeDeploy, Shift
 from tidegate.core.errors import Conflict, Invalid, NotFound, Refused
 from tidegate.core.rollout import Readiness
 from tidegate.core.service import Service
 from tidegate.core.setting import Applied, Setting
 from tidegate.core.verdict import TaskHealth
-from tidegate.drivers.aws import codedeploy_next, codedeploy_seen
+from tidegate.drivers.aws import codedeploy_next
 from tidegate.drivers.aws import codedeploy_requests as requests
-from tidegate.drivers.aws.call import Answer, Call, Caller
+from tidegate.drivers.aws.call import Call, Caller
+from tidegate.drivers.aws.codedeploy_group import Group, must_have_time
 from tidegate.drivers.aws.codedeploy_next import Deploy, Scale
+from tidegate.drivers.aws.codedeploy_reader import Reader
 from tidegate.drivers.aws.codedeploy_seen import Deployment, Seen
-from tidegate.drivers.aws.lever import MOST_TURNS, Order
+from tidegate.drivers.aws.flights import MOST_TURNS
+from tidegate.drivers.aws.lever import Order
 from tidegate.drivers.aws.revisions import Revisions
 from tidegate.ports import RouterReading
 
-EARLIER = timedelta(minutes=5)
-"""By so much AWS's clock may be behind ours."""
 AGAIN = timedelta(seconds=15)
 """What was asked for and is not seen to work is asked for again after this."""
 
@@ -60,21 +60,6 @@ class CodeDeployGlance:
         return {}
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """A deployment group, as far as it matters: its ECS service, whether it asks before users come, how long old tasks stay."""
-
-    cluster: str
-    service: str
-    asks: bool = False
-    keeps: timedelta = timedelta(0)
-    alarms: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        by = f"it goes back by {', '.join(self.alarms)}" if self.alarms else "no alarms turn it back"
-        return f"for {self.cluster}/{self.service}; old tasks stay {say_duration(self.keeps)}; {by}"
-
-
 class CodeDeployPilot:
     """Implements lever.Pilot. `callers` gives the caller of a region."""
 
@@ -83,6 +68,7 @@ class CodeDeployPilot:
         self._callers = callers
         self._clock = clock
         self._revisions = Revisions(lambda: self.caller)
+        self._reader = Reader(place, lambda: self.caller, self._revisions)
         self._group: Group | None = None
         self._asked: dict[str, datetime] = {}
         self._glance: CodeDeployGlance | None = None
@@ -113,61 +99,15 @@ class CodeDeployPilot:
 
     def look(self, setting: Setting) -> Seen:
         group = self._group = self._group or self.group()
-        service, sets = codedeploy_seen.read_service(self.caller.do(requests.service(group.cluster, group.service)))
-        for one in sets:
-            self._revisions.of(one["taskDefinition"])
-        seen = Seen(
-            codedeploy_seen.task_sets(sets, self._revisions.known),
-            tuple(self._deployments(setting)),
-            service.get("desiredCount", 0),
-            self._clock(),
-        )
-        return self._with_targets(seen)
-
-    def _deployments(self, setting: Setting) -> list[Deployment]:
-        """All that are in flight, and those since the rollout began."""
-        ids = list(self.caller.do(requests.running(self.place)).get("deployments", ()))
-        if setting.errand is not None:
-            since = requests.since(self.place, setting.errand.since - EARLIER)
-            ids += [one for one in self.caller.do(since).get("deployments", ()) if one not in ids]
-        return codedeploy_seen.read_deployments(self.caller.do(requests.deployments(ids))) if ids else []
-
-    def _with_targets(self, seen: Seen) -> Seen:
-        """Of the one that moves the traffic, or moved it last."""
-        forward = [one for one in seen.deployments if not one.is_rollback and one.status not in ("Created", "Queued")]
-        if not forward or (not forward[-1].in_flight and len(seen.living) < 2):
-            return seen
-        last = forward[-1]
-        try:
-            ids = self.caller.do(requests.targets(last.id)).get("targetIds", ())
-            answer: Answer = self.caller.do(requests.describe_targets(last.id, ids)) if ids else {}
-        except Refused as refused:
-            if "DeploymentNotStarted" not in refused.what:
-                raise
-            return seen
-        known = codedeploy_seen.with_target(last, answer)
-        return replace(seen, deployments=tuple(known if one is last else one for one in seen.deployments))
+        return self._reader.look(group, setting, self._clock())
 
     def group(self) -> Group:
         """Raises NotFound or Invalid when there is none that could be used."""
-        told = self.caller.do(requests.group(self.place)).get("deploymentGroupInfo", {})
-        services = told.get("ecsServices", ())
-        if len(services) != 1:
-            raise Invalid(
-                f"The deployment group {self.place.deployment_group} is for {len(services)} ECS services.",
-                "Name one whose compute platform is ECS.",
-                "platform.codedeploy.deployment_group",
-            )
-        options = told.get("blueGreenDeploymentConfiguration") or {}
-        asks = (options.get("deploymentReadyOption") or {}).get("actionOnTimeout") == "STOP_DEPLOYMENT"
-        keeps = (options.get("terminateBlueInstancesOnDeploymentSuccess") or {}).get("terminationWaitTimeInMinutes", 0)
-        alarms = tuple(one["name"] for one in (told.get("alarmConfiguration") or {}).get("alarms", ()))
-        return Group(services[0]["clusterName"], services[0]["serviceName"], asks, keeps * MINUTE, alarms)
+        return self._reader.group()
 
     def arn(self, group: Group) -> str:
         """Of its ECS service; "" when there is none."""
-        service, _ = codedeploy_seen.read_service(self.caller.do(requests.service(group.cluster, group.service)))
-        return str(service.get("serviceArn", ""))
+        return str(self._reader.service(group)[0].get("serviceArn", ""))
 
     # --- asking -------------------------------------------------------------------------------------------------------
 
@@ -221,10 +161,8 @@ class CodeDeployPilot:
 
     def _must_be_free(self, is_ours: Callable[[Deployment], bool], cause: Refused | None = None) -> None:
         """Raises Conflict, with whose it is, when another deployment is in flight."""
-        ids = self.caller.do(requests.running(self.place)).get("deployments", ())
-        going = codedeploy_seen.read_deployments(self.caller.do(requests.deployments(ids))) if ids else []
-        for one in going:
-            if one.in_flight and not is_ours(one):
+        for one in self._reader.in_flight():
+            if not is_ours(one):
                 who = f"{one.creator or 'somebody'}" + (f" ({one.description})" if one.description else "")
                 raise Conflict(
                     f"CodeDeploy already deploys in {self.place.deployment_group}: {one.id}, by {who}.",
@@ -235,7 +173,7 @@ class CodeDeployPilot:
 
     def check(self, file: Service) -> None:
         group = self.group()
-        service, _ = codedeploy_seen.read_service(self.caller.do(requests.service(group.cluster, group.service)))
+        service, _ = self._reader.service(group)
         if service.get("status") != "ACTIVE":
             raise NotFound(f"The cluster {group.cluster} has no service {group.service}.", "Make it, or correct the group.")
         controller = (service.get("deploymentController") or {}).get("type", "ECS")
@@ -246,7 +184,7 @@ class CodeDeployPilot:
                 "platform.codedeploy",
             )
         self._must_have_container(file)
-        _must_have_time(file, group)
+        must_have_time(file.plan.resolve(), group)
         self._must_be_free(lambda one: bool(one.rollout))
         self._must_serve_as_released(file)
 
@@ -280,24 +218,6 @@ class CodeDeployPilot:
 
     def reading(self, now: datetime) -> RouterReading | None:  # noqa: ARG002 - nobody counts
         return None
-
-
-def _must_have_time(file: Service, group: Group) -> None:
-    """What the plan asks for, and the group does not give."""
-    plan = file.plan.resolve()
-    if shift_of(plan).first and not group.asks:
-        raise Invalid(
-            "The plan begins with a step of 0%, and the deployment group lets users in without asking.",
-            "Give the group a deploymentReadyOption with STOP_DEPLOYMENT and a waiting time, or take the step out.",
-            "plan",
-        )
-    bake = plan.steps[-1].hold
-    if bake > group.keeps:
-        raise Invalid(
-            f"The plan bakes for {say_duration(bake)}, and the group ends the old tasks after {say_duration(group.keeps)}.",
-            "Raise the group's terminationWaitTimeInMinutes, or shorten plan.bake.",
-            "plan.bake",
-        )
 
 
 @contextmanager

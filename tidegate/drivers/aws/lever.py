@@ -7,7 +7,6 @@ that they could not see again.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -15,23 +14,18 @@ from typing import Protocol
 
 import structlog
 
-from tidegate.core.errors import NotFound, Refused, TidegateError
+from tidegate.core.errors import NotFound, TidegateError
 from tidegate.core.exposure import Exposure
 from tidegate.core.platform import GRAIN, Platform
 from tidegate.core.rollout import Readiness, Ready
 from tidegate.core.service import Service
 from tidegate.core.setting import UNSEEN, Applied, Setting
 from tidegate.core.verdict import TaskHealth
+from tidegate.drivers.aws import flights
+from tidegate.drivers.aws.flights import FRESH, STALE, Flights
 from tidegate.ports import RouterReading
 
-EVERY = timedelta(seconds=5)
-"""Between two looks while nothing moves: a few calls each, of an account that shares its limits."""
 SOON = timedelta(seconds=1)
-STALE = timedelta(seconds=20)
-"""What was seen longer ago is not seen any more."""
-FRESH = timedelta(seconds=15)
-"""Whoever was not told for so long what is wanted does nothing: another controller may have the service now."""
-MOST_TURNS = 5
 
 Known = Callable[[str, str], Service | None]
 """The service as this version of it runs."""
@@ -72,13 +66,10 @@ class Glance(Protocol):
         """What CloudWatch calls the target group of this version, and the load balancer."""
 
 
-class Pilot(Protocol):
+class Pilot(flights.Pilot, Protocol):
     """One service."""
 
     order: Order | None
-
-    def turn(self) -> bool:
-        """Looks, and asks for what is missing, until nothing is. Whether something is under way. Raises TidegateError."""
 
     def glance(self) -> Glance | None: ...
 
@@ -105,12 +96,10 @@ class AwsLever:
         self._make = pilots
         self._known = known
         self._clock = clock
-        self._pilots: dict[str, Pilot] = {}
+        self._flights = Flights[Pilot](soon=SOON, beside=self._keep_counting)
+        self._pilots = self._flights.pilots
         self._platforms: dict[str, Platform] = {}  # of the pilots
-        self._problems: dict[str, str] = {}
         self._looks: dict[str, Glance] = {}
-        self._stopped = threading.Event()
-        self._pokes: dict[str, threading.Event] = {}
         self._log = structlog.get_logger()
 
     @property
@@ -132,7 +121,7 @@ class AwsLever:
         if subject not in self._pilots or file is None:
             return Readiness(Ready.UNSEEN)
         seen = glance.readiness(version, file.tasks.count, self._clock()) if glance is not None else Readiness(Ready.UNSEEN)
-        problem = self._problems.get(subject)
+        problem = self._flights.problems.get(subject)
         return replace(seen, ready=Ready.FAILED, why=problem) if problem else seen
 
     def health(self, subject: str, version: str) -> TaskHealth | None:
@@ -160,38 +149,21 @@ class AwsLever:
             counts = {version: file.tasks.count for version, file in known.items() if (subject, version) in needs}
             before, pilot.order = pilot.order, Order(setting, counts, known, now)
             if before is None or before.wanted != pilot.order.wanted:
-                self._pokes[subject].set()
-        for subject in self._pilots.keys() - settings.keys():
-            del self._pilots[subject]
-            self._problems.pop(subject, None)
-            self._pokes.pop(subject).set()
+                self._flights.poke(subject)
+        self._flights.keep(settings.keys())
 
     def _pilot(self, subject: str, platform: Platform) -> Pilot:
         pilot = self._pilots.get(subject)
         if pilot is None or self._platforms[subject] != platform:
             self._platforms[subject] = platform
-            self._pokes.setdefault(subject, threading.Event())
-            pilot = self._pilots[subject] = self._make(subject, platform)
+            return self._flights.begin(subject, self._make(subject, platform))
         return pilot
 
     # --- beside the loop ----------------------------------------------------------------------------------------------
 
     def turn(self, subject: str) -> bool:
         """One turn of this service's pilot; whether it should be looked at again soon."""
-        pilot = self._pilots.get(subject)
-        if pilot is None:
-            return False
-        try:
-            moving = pilot.turn()
-            self._problems.pop(subject, None)
-        except Refused as refused:
-            self._problems[subject] = f"{refused.what} {refused.mend}"
-            self._log.warning("aws_refuses", service=subject, problem=refused.what, mend=refused.mend)
-            return False
-        except TidegateError as error:
-            self._log.warning("aws_unreachable", service=subject, problem=error.what, mend=error.mend)
-            return True
-        return moving
+        return self._flights.turn(subject)
 
     def count(self, subject: str) -> None:
         """Asks how many requests each side answered, when there is something new to be told."""
@@ -203,38 +175,16 @@ class AwsLever:
         except TidegateError as error:
             self._log.warning("requests_uncounted", service=subject, problem=error.what, mend=error.mend)
 
+    def _keep_counting(self, subject: str) -> timedelta:
+        self.count(subject)
+        return SOON
+
     def run(self) -> None:
         """Keeps two threads for each service, until stopped: one that flies, one that counts."""
-        threads: dict[tuple[str, str], threading.Thread] = {}
-        while not self._stopped.wait(SOON.total_seconds() / 4):
-            for name, work in (("aws", self._fly), ("counts", self._keep_counting)):
-                for subject in self._pilots.keys() - {known for kind, known in threads if kind == name}:
-                    thread = threading.Thread(target=work, args=(subject,), name=f"{name}-{subject}", daemon=True)
-                    threads[name, subject] = thread
-                    thread.start()
-            threads = {key: thread for key, thread in threads.items() if thread.is_alive()}
-
-    def _keep_counting(self, subject: str) -> None:
-        while subject in self._pilots and not self._stopped.wait(SOON.total_seconds()):
-            try:
-                self.count(subject)
-            except Exception:
-                self._log.exception("counting_failed", service=subject)
-
-    def _fly(self, subject: str) -> None:
-        while not self._stopped.is_set() and (poke := self._pokes.get(subject)) is not None:
-            poke.clear()
-            try:
-                moving = self.turn(subject)
-            except Exception:
-                self._log.exception("aws_turn_failed", service=subject)
-                moving = False
-            poke.wait((SOON if moving else EVERY).total_seconds())
+        self._flights.run()
 
     def stop(self) -> None:
-        self._stopped.set()
-        for poke in tuple(self._pokes.values()):
-            poke.set()
+        self._flights.stop()
 
     # --- for orders ---------------------------------------------------------------------------------------------------
 
