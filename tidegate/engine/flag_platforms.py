@@ -1,22 +1,16 @@
-"""Which lever moves the flags of an environment: our own agents, or the platform that its file names. The rest of the engine
-does not know the difference.
-"""
+"""Who brings the flags of an environment to those that ask: our own agents, or the platform that its file names."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable
 from typing import Protocol
 
 from tidegate.core.environment import Environment
 from tidegate.core.errors import Refused, Unreachable
-from tidegate.core.exposure import Exposure
-from tidegate.core.rollout import Readiness
-from tidegate.core.setting import Applied, Setting
-from tidegate.core.verdict import TaskHealth
 from tidegate.engine.agents import Agents
 from tidegate.engine.flag_board import FlagBoard
 from tidegate.engine.flags import FlagLever
+from tidegate.engine.places import Places
 from tidegate.ports import Lever, RouterReading
 
 
@@ -30,17 +24,12 @@ class Away(Lever, Protocol):
         """Raises Conflict when this cannot be begun there now."""
 
 
-class FlagPlatforms:
+class FlagPlatforms(Places[FlagLever, Away]):
     """Implements ports.Lever for all environments. `file_of` gives the file of an environment; None when there is none."""
 
     def __init__(self, here: FlagLever, away: Away, file_of: Callable[[str], Environment | None]) -> None:
-        self.here = here
-        self.away = away
+        super().__init__(here, away, lambda subject: (file := file_of(subject)) is not None and file.platform is not None)
         self._file_of = file_of
-
-    @property
-    def grain(self) -> Exposure:
-        return self.here.grain
 
     @property
     def agents(self) -> Agents:
@@ -50,44 +39,12 @@ class FlagPlatforms:
     def board(self) -> FlagBoard:
         return self.here.board
 
-    def _is_away(self, subject: str) -> bool:
-        file = self._file_of(subject)
-        return file is not None and file.platform is not None
-
-    def _of(self, subject: str) -> Lever:
-        return self.away if self._is_away(subject) else self.here
-
-    def look(self, now: datetime) -> None:
-        self.here.look(now)
-        self.away.look(now)
-
-    def applied(self, subject: str) -> Applied:
-        return self._of(subject).applied(subject)
-
-    def readiness(self, subject: str, version: str) -> Readiness:
-        return self._of(subject).readiness(subject, version)
-
-    def health(self, subject: str, version: str) -> TaskHealth | None:
-        return self._of(subject).health(subject, version)
-
-    def gone(self, subject: str, version: str) -> bool:
-        return self._of(subject).gone(subject, version)
-
-    def apply(self, settings: Mapping[str, Setting], needs: frozenset[tuple[str, str]], now: datetime) -> None:
-        """Each its own; what one of them cannot do keeps nothing from the other."""
-        away = {subject for subject in settings if self._is_away(subject)}
-        try:
-            self.away.apply({subject: settings[subject] for subject in away}, frozenset(), now)
-        finally:
-            here = {subject: setting for subject, setting in settings.items() if subject not in away}
-            self.here.apply(here, frozenset(need for need in needs if need[0] not in away), now)
-
     def reading_of(self, subject: str) -> RouterReading | None:
         """None where nobody counts."""
-        return None if self._is_away(subject) else self.here.reading_of(subject)
+        return None if self.is_away(subject) else self.here.reading_of(subject)
 
     def is_like_before(self, subject: str, candidate: str, baseline: str) -> bool:
-        return not self._is_away(subject) and self.here.is_like_before(subject, candidate, baseline)
+        return not self.is_away(subject) and self.here.is_like_before(subject, candidate, baseline)
 
     # --- for orders ---------------------------------------------------------------------------------------------------
 

@@ -1,19 +1,13 @@
-"""Which lever moves a service: that of this machine, or that of the platform that its file names. The rest of the engine does
-not know the difference.
-"""
+"""Where services run: on this machine, or on the platform that their file names."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from tidegate.core.errors import Refused, Unreachable
-from tidegate.core.exposure import Exposure
-from tidegate.core.rollout import Readiness
 from tidegate.core.service import Service
-from tidegate.core.setting import Applied, Setting
-from tidegate.core.verdict import TaskHealth
+from tidegate.engine.places import Places
 from tidegate.engine.traffic import TrafficLever
 from tidegate.ports import Lever, Router, RouterReading, Runtime, Task
 
@@ -31,56 +25,14 @@ class Away(Lever, Protocol):
         """What each side has answered; None when nobody counts or can say."""
 
 
-class Platforms:
+class Platforms(Places[TrafficLever, Away]):
     """Implements ports.Lever for all services. `file_of` gives the file of a service; None when there is none."""
 
     def __init__(self, here: TrafficLever, away: Away, file_of: Callable[[str], Service | None]) -> None:
-        self.here = here
-        self.away = away
-        self._file_of = file_of
-
-    @property
-    def grain(self) -> Exposure:
-        return self.here.grain
-
-    def _is_away(self, subject: str) -> bool:
-        file = self._file_of(subject)
-        return file is not None and file.platform is not None
-
-    def _of(self, subject: str) -> Lever:
-        return self.away if self._is_away(subject) else self.here
-
-    def look(self, now: datetime) -> None:
-        self.here.look(now)
-        self.away.look(now)
-
-    def applied(self, subject: str) -> Applied:
-        return self._of(subject).applied(subject)
-
-    def readiness(self, subject: str, version: str) -> Readiness:
-        return self._of(subject).readiness(subject, version)
-
-    def health(self, subject: str, version: str) -> TaskHealth | None:
-        return self._of(subject).health(subject, version)
-
-    def gone(self, subject: str, version: str) -> bool:
-        return self._of(subject).gone(subject, version)
-
-    def apply(self, settings: Mapping[str, Setting], needs: frozenset[tuple[str, str]], now: datetime) -> None:
-        """Each its own; what one of them cannot do keeps nothing from the other."""
-        away = {subject for subject in settings if self._is_away(subject)}
-        try:
-            self.away.apply(
-                {subject: setting for subject, setting in settings.items() if subject in away},
-                frozenset(need for need in needs if need[0] in away),
-                now,
-            )
-        finally:
-            here = {subject: setting for subject, setting in settings.items() if subject not in away}
-            self.here.apply(here, frozenset(need for need in needs if need[0] not in away), now)
+        super().__init__(here, away, lambda subject: (file := file_of(subject)) is not None and file.platform is not None)
 
     def reading_of(self, subject: str) -> RouterReading | None:
-        return self.away.reading_of(subject) if self._is_away(subject) else self.here.reading_of(subject)
+        return self.away.reading_of(subject) if self.is_away(subject) else self.here.reading_of(subject)
 
     def tasks(self, subject: str | None = None) -> Sequence[Task]:
         return self.here.tasks(subject)
