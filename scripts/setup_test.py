@@ -13,6 +13,8 @@ from pathlib import Path
 
 # program -> Debian package
 WANTED = {"wrk": "wrk", "openssl": "openssl", "curl": "curl", "chromium": "chromium", "prometheus": "prometheus"}
+WANTED |= {"dockerd": "docker.io", "docker-registry": "docker-registry", "busybox": "busybox-static"}
+SBIN = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin"  # where dockerd is, and not on everybody's PATH
 POSTGRES = "postgresql"
 
 
@@ -42,7 +44,7 @@ def install_emulators() -> int:
 
 
 def install_programs() -> int:
-    missing = [package for program, package in WANTED.items() if not shutil.which(program)]
+    missing = [package for program, package in WANTED.items() if not shutil.which(program, path=SBIN)]
     if not shutil.which("initdb") and not list(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
         missing.append(POSTGRES)
     if not missing:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import boto3
@@ -96,8 +95,9 @@ class Place:
 _NETWORK: dict[str, tuple[str, str]] = {}  # by endpoint: one VPC and listener for all
 
 
-def make_place(endpoint: str, definition: Mapping[str, Any] = MappingProxyType({}), breaker: bool | None = None) -> Place:
-    """`definition`: more of the task definition. `breaker`: ECS's circuit breaker is on, and rolls back or not."""
+def make_place(endpoint: str, template: str = "shop/web:none", host: bool = False, breaker: bool | None = None) -> Place:
+    """`template`: the image of the task definition that versions begin from. `host`: tasks use the network of the host.
+    `breaker`: ECS's circuit breaker is on, and rolls back or not."""
     name = f"t{uuid.uuid4().hex[:10]}"
     ecs, elb = boto3.client("ecs"), boto3.client("elbv2")
     vpc, listener = _network(endpoint)
@@ -115,14 +115,11 @@ def make_place(endpoint: str, definition: Mapping[str, Any] = MappingProxyType({
         Actions=[{"Type": "forward", "ForwardConfig": forward}],
     )["Rules"][0]["RuleArn"]
     ecs.create_cluster(clusterName=name)
-    container = {
-        "name": "web",
-        "image": "shop/web:none",
-        "memory": 64,
-        "essential": True,
-        "portMappings": [{"containerPort": 80}],
-    }
-    ecs.register_task_definition(family=name, containerDefinitions=[container], **definition)
+    container: dict[str, Any] = {"name": "web", "image": template, "memory": 64, "essential": True}
+    if not host:
+        container["portMappings"] = [{"containerPort": 80}]
+    network = {"networkMode": "host"} if host else {}
+    ecs.register_task_definition(family=name, containerDefinitions=[container], **network)
     services = (f"{name}-blue", f"{name}-green")
     made = {} if breaker is None else {"deploymentCircuitBreaker": {"enable": True, "rollback": breaker}}
     for service in services:

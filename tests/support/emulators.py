@@ -29,10 +29,11 @@ def moto(directory: Path) -> Iterator[str]:
 
 
 @contextmanager
-def ministack(directory: Path) -> Iterator[str]:
+def ministack(directory: Path, docker_host: str = "unix:///nowhere") -> Iterator[str]:
     """Its URL. Without a Docker engine its tasks are records: RUNNING, with no container."""
     port = free_port()
-    env = {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "DOCKER_HOST": "unix:///nowhere", "HOME": str(directory)}
+    env = {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "DOCKER_HOST": docker_host, "HOME": str(directory)}
+    env |= {"IOT_MTLS_ENABLED": "0"}  # it would listen for everybody
     with running([str(PROGRAMS / "ministack")], env, port, directory / "ministack.log") as url:
         yield url
 

@@ -17,6 +17,7 @@ from tidegate.core.setting import Applied
 from tidegate.core.verdict import TaskHealth
 from tidegate.drivers.aws import alb_next, alb_requests
 from tidegate.drivers.aws.alb_counts import Counting, dimensions
+from tidegate.drivers.aws.alb_given_up import GivenUp
 from tidegate.drivers.aws.alb_next import Install, Wanted
 from tidegate.drivers.aws.alb_seen import Answers, Seen, read
 from tidegate.drivers.aws.call import Call, Caller
@@ -69,6 +70,7 @@ class AlbPilot:
         self._callers = callers
         self._clock = clock
         self._revisions = Revisions(lambda: self.caller)
+        self._given_up = GivenUp()
         self.order: Order | None = None
         self.seen: Seen | None = None
         self.counting = Counting(subject, ecs, lambda: self.caller, jotter) if ecs.counted_by is not None else None
@@ -84,8 +86,10 @@ class AlbPilot:
 
     def turn(self) -> bool:
         for _ in range(MOST_TURNS):
-            seen = self.seen = self.look()
-            order = self.order
+            seen, order = self.look(), self.order
+            if order is not None:
+                seen = replace(seen, given_up=self._given_up.after(order.setting, seen))
+            self.seen = seen
             if order is None or not order.is_fresh(self._clock()):
                 return False
             if not self._steer(order, seen):

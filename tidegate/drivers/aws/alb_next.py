@@ -7,6 +7,7 @@ after a crash goes on from what AWS says.
     ended: ALB's cookie outranks the weights, and whoever is pinned there is served there.
 4.  A side without healthy tasks gets all users only when the other has none either, or on a way back.
 5.  A task definition that bears the version's name and digest is used, never registered again.
+6.  A version that ECS put back before it was whole (its circuit breaker) is not asked for again in the same rollout.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ def next_tasks(wanted: Wanted, seen: Seen, now: datetime) -> Iterator[Call | Ins
         if side is not None:
             if side.desired != count:
                 yield requests.scale(ecs, side, count)
-        elif version in in_place:
+        elif version in in_place and version not in seen.given_up:
             place = _place(in_place, ecs, seen, now)
             if place is not None:
                 yield Install(version, place)
@@ -165,6 +166,8 @@ def readiness(ecs: Ecs, seen: Seen | None, version: str, count: int, now: dateti
     if seen is None:
         return Readiness(Ready.UNSEEN)
     side = seen.of(version)
+    if version in seen.given_up:
+        return Readiness(Ready.FAILED, seen.given_up[version])
     if side is None:
         return Readiness(Ready.NOT_YET, f"no ECS service runs {version} yet")
     if side.state == "FAILED":

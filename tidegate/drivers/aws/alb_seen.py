@@ -49,6 +49,7 @@ class Side:
     healthy: int = 0
     unhealthy: int = 0
     unhealthy_why: str = ""
+    setback: str = ""  # what ECS says last of a deployment that it gave up, and of the service else
 
     @property
     def version(self) -> str:
@@ -87,6 +88,7 @@ class Seen:
     sticky: int | None = None  # seconds; None when nobody is kept
     at: datetime | None = None
     quiet: Quiet | None = None  # None: nobody counts, or nobody can say
+    given_up: Mapping[str, str] = field(default_factory=dict)  # by version, why it is not asked for again
 
     def of(self, version: str) -> Side | None:
         """The side that runs this version; of both (one was made like the other) that which serves, or has tasks."""
@@ -152,6 +154,8 @@ def forwarding(actions: Sequence[Mapping[str, Any]]) -> tuple[dict[str, int], in
 def _side(service: Mapping[str, Any], targets: Sequence[Mapping[str, Any]], definitions: Mapping[str, Definition]) -> Side:
     deployments = service.get("deployments", ())
     newest: Mapping[str, Any] = next((one for one in deployments if one.get("status") == "PRIMARY"), {})
+    failed = [one.get("rolloutStateReason", "") for one in deployments if one.get("rolloutState") == "FAILED"]
+    told = [event.get("message", "") for event in service.get("events", ())[:1]]
     states = [target.get("TargetHealth", {}) for target in targets]
     sick = [state for state in states if state.get("State") == "unhealthy"]
     arn = service.get("taskDefinition", "")
@@ -160,12 +164,13 @@ def _side(service: Mapping[str, Any], targets: Sequence[Mapping[str, Any]], defi
         desired=service.get("desiredCount", 0),
         running=service.get("runningCount", 0),
         state=newest.get("rolloutState", ""),
-        why=newest.get("rolloutStateReason", ""),
+        why=newest.get("rolloutStateReason", "").rstrip("."),
         began=newest.get("createdAt"),
         deployments=len(deployments),
         healthy=sum(state.get("State") == "healthy" for state in states),
         unhealthy=len(sick),
         unhealthy_why=str(sick[0].get("Description") or sick[0].get("Reason") or "unhealthy") if sick else "",
+        setback=next(iter([*failed, *told]), "").rstrip("."),
     )
 
 
