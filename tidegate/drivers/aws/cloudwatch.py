@@ -9,6 +9,7 @@ from tidegate.core.alarm_state import AlarmState
 from tidegate.core.errors import Refused, Unreachable
 from tidegate.drivers.aws import cloudwatch_requests as requests
 from tidegate.drivers.aws.call import Caller
+from tidegate.drivers.aws.pages import pages
 from tidegate.ports import Figure, Query
 
 
@@ -24,7 +25,8 @@ class CloudWatch:
     def states(self, names: Sequence[str]) -> Mapping[str, AlarmState]:
         found: dict[str, AlarmState] = {}
         for call in requests.describe_alarms(names):
-            found |= requests.read_alarms(self._caller().do(call))
+            for page in pages(self._caller(), call):
+                found |= requests.read_alarms(page)
         return found
 
     def figures(self, queries: Sequence[Query], begin: datetime, end: datetime) -> Mapping[Query, Mapping[datetime, float]]:
