@@ -16,20 +16,21 @@ from tests.support.ports import free_port
 
 MINUTE = 2.0
 """Seconds of one of its minutes."""
-_QUICK = f"""
+_QUICK = """
+import sys
 from ministack.services import appconfig
-appconfig._DEPLOYMENT_MINUTE_SECONDS = {MINUTE}
+appconfig._DEPLOYMENT_MINUTE_SECONDS = float(sys.argv.pop())
 from ministack.app import main
 main()
 """
 
 
 @contextmanager
-def quick_ministack(directory: Path) -> Iterator[str]:
-    """Its URL."""
+def quick_ministack(directory: Path, minute: float = MINUTE) -> Iterator[str]:
+    """Its URL. `minute`: how many seconds one of its minutes takes."""
     port = free_port()
     env = {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "DOCKER_HOST": "unix:///nowhere", "HOME": str(directory)}
-    with running([str(PROGRAMS / "python"), "-c", _QUICK], env, port, directory / "ministack.log") as url:
+    with running([str(PROGRAMS / "python"), "-c", _QUICK, str(minute)], env, port, directory / "ministack.log") as url:
         yield url
 
 

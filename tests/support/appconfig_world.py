@@ -38,8 +38,8 @@ AT_ONCE = {"all_at_once": True, "bake": "0s"}
 class Fuse:
     """Goes wrong at the next of these writes, once it is lit."""
 
-    def __init__(self) -> None:
-        self.real = Calls()
+    def __init__(self, real: Any = None) -> None:
+        self.real = real or Calls()
         self.how: How | None = None
         self.operation = ""
         self.asked: list[str] = []
@@ -62,9 +62,9 @@ class Fuse:
 
 
 class AppConfigWorld(World):
-    def __init__(self, tmp_path: Path, place: Place) -> None:
+    def __init__(self, tmp_path: Path, place: Place, real: Any = None) -> None:
         self.place = place
-        self.caller = Fuse()
+        self.caller = Fuse(real)
         self.deaths = 0
         super().__init__(tmp_path)
 

@@ -7,8 +7,6 @@ with FaultProxy({"ecs": ministack_url}, otherwise=moto_url) as proxy:
 from __future__ import annotations
 
 import http.client
-import json
-import re
 import socket
 import threading
 import urllib.parse
@@ -19,6 +17,11 @@ from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 
+from tests.support.aws_wire import Answer, Asked, asked, trouble
+
+OF_EACH_CONNECTION = ("connection", "content-length", "date", "keep-alive", "server", "transfer-encoding")
+"""Headers that are not passed on."""
+
 
 class Wrong(StrEnum):
     """What goes wrong with one request."""
@@ -27,12 +30,12 @@ class Wrong(StrEnum):
     LOST = "lost"  # AWS did it, and the connection breaks before its answer
     THROTTLED = "throttled"  # AWS says that it is too much, and did nothing
     ERROR = "error"  # AWS fails with 500, and did nothing
-    DONE_AND_ERROR = "done_and_error"  # AWS did it, and says 500
+    DONE_AND_ERROR = "done_and_error"  # AWS did it, and says 503
 
 
 @dataclass(frozen=True)
 class Fault:
-    """From the `nth` request of this operation on, `times` of them."""
+    """From the `nth` request of this operation on, `times` of them; of each operation by itself where none is named."""
 
     operation: str
     nth: int
@@ -70,15 +73,15 @@ class FaultProxy:
         with self._lock:
             self._fault, self.struck, self.asked, self.signed = fault, 0, Counter(), set()
 
-    def judge(self, service: str, operation: str) -> Wrong | None:
+    def judge(self, request: Asked) -> Wrong | None:
         """Notes one request, and says what goes wrong with it."""
         with self._lock:
-            self.asked[operation] += 1
-            self.signed.add((service, operation))
+            self.asked[request.operation] += 1
+            self.signed.add((request.service, request.operation))
             fault = self._fault
-            if fault is None or fault.operation != operation:
+            if fault is None or fault.operation not in ("", request.operation):
                 return None
-            if not fault.nth <= self.asked[operation] < fault.nth + fault.times:
+            if not fault.nth <= self.asked[request.operation] < fault.nth + fault.times:
                 return None
             self.struck += 1
             return fault.wrong
@@ -94,48 +97,54 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: _Server
 
+    def do_GET(self) -> None:
+        self._answer()
+
     def do_POST(self) -> None:
+        self._answer()
+
+    def do_DELETE(self) -> None:
+        self._answer()
+
+    def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
-        operation, is_json = _operation(self.headers.get("x-amz-target", ""), body)
-        match self.server.proxy.judge(self._service(), operation):
+        request = asked(self.command, self.path, self.headers, body)
+        match self.server.proxy.judge(request):
             case None:
-                self._say(*self._ask(body))
+                self._say(self._ask(request, body))
             case Wrong.UNHEARD:
                 self._break()
             case Wrong.LOST:
-                self._ask(body)
+                self._ask(request, body)
                 self._break()
             case Wrong.THROTTLED:
-                self._say(400, *_problem("ThrottlingException" if is_json else "Throttling", is_json=is_json))
+                self._say(trouble(request.wire, 400))
             case Wrong.ERROR:
-                self._say(500, *_problem("InternalFailure", is_json=is_json))
+                self._say(trouble(request.wire, 500))
             case Wrong.DONE_AND_ERROR:
-                self._ask(body)
-                self._say(500, *_problem("InternalFailure", is_json=is_json))
+                self._ask(request, body)
+                self._say(trouble(request.wire, 503))
 
-    def _service(self) -> str:
-        """What it is signed for."""
-        signed = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/", self.headers.get("authorization", ""))
-        return signed[1] if signed else ""
-
-    def _ask(self, body: bytes) -> tuple[int, str, bytes]:
+    def _ask(self, request: Asked, body: bytes) -> Answer:
         proxy = self.server.proxy
-        upstream = proxy.upstreams.get(self._service(), proxy.otherwise)
+        upstream = proxy.upstreams.get(request.service, proxy.otherwise)
         connection = http.client.HTTPConnection(urllib.parse.urlsplit(upstream).netloc, timeout=60)
         try:
             kept = {name: value for name, value in self.headers.items() if name.lower() not in ("connection", "content-length")}
-            connection.request("POST", self.path, body, kept)
+            connection.request(self.command, self.path, body or None, kept)
             answer = connection.getresponse()
-            return answer.status, answer.getheader("content-type", ""), answer.read()
+            passed = {name: value for name, value in answer.getheaders() if name.lower() not in OF_EACH_CONNECTION}
+            return Answer(answer.status, passed, answer.read())
         finally:
             connection.close()
 
-    def _say(self, status: int, kind: str, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("content-type", kind)
-        self.send_header("content-length", str(len(body)))
+    def _say(self, answer: Answer) -> None:
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.send_header("content-length", str(len(answer.body)))
         self.end_headers()
-        self.wfile.write(body)
+        self.wfile.write(answer.body)
 
     def _break(self) -> None:
         self.close_connection = True
@@ -143,17 +152,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """Nothing: the tests say what went wrong."""
-
-
-def _operation(target: str, body: bytes) -> tuple[str, bool]:
-    """Its name, and whether its answers are JSON."""
-    if target:
-        return target.rpartition(".")[2], True
-    return urllib.parse.parse_qs(body.decode(errors="replace")).get("Action", [""])[0], False
-
-
-def _problem(code: str, *, is_json: bool) -> tuple[str, bytes]:
-    if is_json:
-        return "application/x-amz-json-1.1", json.dumps({"__type": code, "message": "a test says so"}).encode()
-    text = f"<Type>Sender</Type><Code>{code}</Code><Message>a test says so</Message>"
-    return "text/xml", f"<ErrorResponse><Error>{text}</Error><RequestId>1</RequestId></ErrorResponse>".encode()
