@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from tidegate.controller import Beating, Poked, Posting
+from tidegate.core.access import HERE, Access
 from tidegate.core.errors import TidegateError
 from tidegate.core.metric_name import Source
 from tidegate.drivers.aws.appconfig import AppConfigLever
@@ -35,6 +36,7 @@ from tidegate.drivers.pushed import PushedMetrics
 from tidegate.engine.agents import Agents
 from tidegate.engine.catalog import Catalog
 from tidegate.engine.cloud import Cloud
+from tidegate.engine.clouds import Clouds
 from tidegate.engine.counters import Counters
 from tidegate.engine.flag_board import FlagBoard
 from tidegate.engine.flag_platforms import FlagPlatforms
@@ -111,7 +113,8 @@ def build(settings: Settings) -> House:
     pushed = PushedMetrics()
     gauges = Gauges(pushed=pushed, tasks=lever.tasks, version=catalog.known, clock=clock)
     cloudwatch = CloudWatch(callers.of, settings.cloudwatch)
-    sources = _sources(settings, Cloud(cloudwatch, clock, aws.dimensions))
+    clouds = Clouds(lambda access: Cloud(CloudWatch(lambda: callers.of(access)), clock, aws.dimensions))
+    sources = _sources(settings, clouds)
     watcher = Watcher(lever=levers, gauges=gauges, tick=settings.tick, cloud=sources)
     hooks = Hooks()
     unwritten = Unwritten(FileJotter(settings.home / "unwritten"))
@@ -148,7 +151,7 @@ def build(settings: Settings) -> House:
     )
 
 
-def _sources(settings: Settings, cloudwatch: Cloud) -> Sources:
+def _sources(settings: Settings, cloudwatch: Clouds) -> Sources:
     prometheus = Prometheus(settings.prometheus, clock, token_file=settings.prometheus_token_file)
     cloud = Cloud(prometheus, clock, of=Source.PROMETHEUS, checker=prometheus)
     counters = Counters(prometheus, clock, prometheus)
@@ -156,19 +159,23 @@ def _sources(settings: Settings, cloudwatch: Cloud) -> Sources:
 
 
 class _Aws:
-    """AWS by region. Importing boto3 takes as long as all the rest: only who asks AWS for something waits for it."""
+    """AWS by region and role. Importing boto3 takes as long as all the rest: only who asks AWS for something waits for it."""
 
     def __init__(self) -> None:
-        self._made: dict[str, Caller] = {}
+        self._made: dict[Access, Caller] = {}
+        self._lock = threading.Lock()
 
-    def of(self, region: str = "") -> Caller:
-        if region not in self._made:
-            try:
-                from tidegate.drivers.aws.calls import Calls  # noqa: PLC0415 - see above
-            except ImportError as error:
-                raise missing_boto3(error) from error
-            self._made[region] = Calls(region)
-        return self._made[region]
+    def of(self, access: Access = HERE) -> Caller:
+        """One for each region; a role has a session of its own for each subject, which is named after it."""
+        access = access if access.role else access.account
+        with self._lock:
+            if access not in self._made:
+                try:
+                    from tidegate.drivers.aws.calls import Calls  # noqa: PLC0415 - see above
+                except ImportError as error:
+                    raise missing_boto3(error) from error
+                self._made[access] = Calls(access)
+            return self._made[access]
 
 
 def control(settings: Settings) -> int:

@@ -35,6 +35,8 @@ class NotingProxy:
     def __init__(self, upstreams: Mapping[str, str], *, otherwise: str) -> None:
         """`upstreams` by the service that a request is signed for."""
         self.upstreams, self.otherwise = upstreams, otherwise
+        self.denied: str = ""
+        """The operation that AWS does not allow."""
         self._noted: list[Noted] = []
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), _Handler)
@@ -65,6 +67,11 @@ class NotingProxy:
             self._noted.clear()
 
 
+_DENIED = b"""<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code>
+<Message>User: arn:aws:iam::000000000000:user/ann is not authorized to perform this</Message>
+</Error><RequestId>1</RequestId></ErrorResponse>"""
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     proxy: NotingProxy
@@ -79,23 +86,29 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         signed = re.search(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/", self.headers.get("authorization", ""))
         key, region, service = signed.groups() if signed else ("", "", "")
-        self.server.proxy.note(Noted(service, self._operation(service, body), key, region))
+        operation = self._operation(service, body)
+        self.server.proxy.note(Noted(service, operation, key, region))
+        if operation == self.server.proxy.denied:
+            self._say(403, [("content-type", "text/xml")], _DENIED)
+            return
         upstream = self.server.proxy.upstreams.get(service, self.server.proxy.otherwise)
         connection = http.client.HTTPConnection(urllib.parse.urlsplit(upstream).netloc, timeout=60)
         try:
             kept = {name: value for name, value in self.headers.items() if name.lower() not in ("connection", "content-length")}
             connection.request(self.command, self.path, body or None, kept)
             answer = connection.getresponse()
-            content = answer.read()
-            self.send_response(answer.status)
-            for name, value in answer.getheaders():
-                if name.lower() not in ("connection", "content-length", "transfer-encoding", "date", "server"):
-                    self.send_header(name, value)
-            self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+            self._say(answer.status, answer.getheaders(), answer.read())
         finally:
             connection.close()
+
+    def _say(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
+        self.send_response(status)
+        for name, value in headers:
+            if name.lower() not in ("connection", "content-length", "transfer-encoding", "date", "server"):
+                self.send_header(name, value)
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
 
     def do_GET(self) -> None:
         self._pass()

@@ -87,6 +87,7 @@ def _source(settings: AgentSettings) -> Source | None:
     if not settings.appconfig:
         return None
     from tidegate.cli.aws import caller  # noqa: PLC0415
+    from tidegate.core.access import HERE  # noqa: PLC0415
     from tidegate.drivers.aws.appconfig_data import AppConfigData  # noqa: PLC0415
 
-    return AppConfigData(settings.appconfig, caller(""), settings.poll)
+    return AppConfigData(settings.appconfig, caller(HERE), settings.poll)

@@ -14,6 +14,7 @@ from tidegate.cli.aws_adopt import adopt
 from tidegate.cli.options import AsJson
 
 if TYPE_CHECKING:
+    from tidegate.core.access import Access
     from tidegate.drivers.aws.calls import Calls
 
 Policy = Annotated[bool, typer.Option("--policy", help="Print nothing but the IAM policy of Tidegate's role.")]
@@ -42,9 +43,10 @@ def plan(*, file: EitherFile, policy: Policy = False, as_json: AsJson = False) -
     from tidegate.settings import read_settings  # noqa: PLC0415
 
     shown, released = screen(as_json=as_json), read_released_file(file)
-    asked = caller(released.platform.region if released.platform else "")
+    access = released.access
+    asked = caller(access)
     found = survey(released, asked, asked.region)
-    documents = documents_of(released, found, read_settings().cloudwatch)
+    documents = documents_of(released, found, read_settings().cloudwatch, _who(access.region) if access.role else "")
     if as_json:
         there = [_as_json(one) for one in found.findings]
         shown.document({"there": there, **{document.key: document.content for document in documents}})
@@ -66,7 +68,19 @@ def _as_json(finding: object) -> dict[str, str]:
     return asdict(finding)  # type: ignore[call-overload,no-any-return]  # a finding of the survey
 
 
-def caller(region: str) -> Calls:
+def _who(region: str) -> str:
+    """ARN of whoever types this; "" when STS does not say it."""
+    from tidegate.core.access import Access  # noqa: PLC0415
+    from tidegate.core.errors import TidegateError  # noqa: PLC0415
+    from tidegate.drivers.aws.call import Call  # noqa: PLC0415
+
+    try:
+        return str(caller(Access(region)).do(Call("sts", "get_caller_identity"))["Arn"])
+    except TidegateError:
+        return ""
+
+
+def caller(access: Access) -> Calls:
     """Raises Refused when boto3 is not there."""
     from tidegate.drivers.aws.cloudwatch import missing_boto3  # noqa: PLC0415
 
@@ -74,4 +88,4 @@ def caller(region: str) -> Calls:
         from tidegate.drivers.aws.calls import Calls  # noqa: PLC0415
     except ImportError as error:
         raise missing_boto3(error) from error
-    return Calls(region)
+    return Calls(access)

@@ -49,11 +49,12 @@ def adopt(
     """
     from tidegate.cli.aws import caller  # noqa: PLC0415
     from tidegate.cli.screen import screen  # noqa: PLC0415
+    from tidegate.core.access import Access  # noqa: PLC0415
     from tidegate.core.errors import Refused, Unreachable  # noqa: PLC0415
     from tidegate.drivers.aws.adopt import find, steps, take  # noqa: PLC0415
     from tidegate.drivers.aws.alb_requests import digest_of  # noqa: PLC0415
 
-    shown, aws, second = screen(as_json=as_json), caller(region), other or f"{service}-tidegate"
+    shown, aws, second = screen(as_json=as_json), caller(Access(region)), other or f"{service}-tidegate"
     if output.exists() and (yes or can_ask(shown)):
         raise Refused(f"There is a file {output} already.", "Move it, or name another one with --output.")
     found = find(aws, cluster, service, second, rule)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from tidegate.cli.screen import clean_line
-from tidegate.drivers.aws.policy import agents_policy, policy_of
+from tidegate.drivers.aws.policy import agents_policy, controller_policy, policy_of, trust_policy
 
 if TYPE_CHECKING:
     from tidegate.cli.screen import Screen
@@ -42,10 +42,17 @@ class IamDocument:
     content: dict[str, Any]
 
 
-def documents_of(file: Service | Environment, found: Survey, namespace: str) -> list[IamDocument]:
-    """The policy of Tidegate's role first, then those of others."""
-    own = policy_of(file, found.roles, namespace, found.service, found.flags)
-    documents = [IamDocument("policy", "Tidegate's role needs this policy:", own)]
+def documents_of(file: Service | Environment, found: Survey, namespace: str, who: str = "") -> list[IamDocument]:
+    """The policy of Tidegate's role first, then those of others. `who`: ARN of whoever asks, as far as it is known."""
+    role = file.access.role
+    own = policy_of(file, found.roles, "" if role else namespace, found.service, found.flags)
+    whose = f"The role {role}" if role else "Tidegate's role"
+    documents = [IamDocument("policy", f"{whose} needs this policy:", own)]
+    if role:
+        trusts = "It has to trust whoever runs the controller; this is whoever asks here:"
+        documents.append(IamDocument("trust", trusts, trust_policy(who)))
+        title = "Whoever runs the controller needs this one:"
+        documents.append(IamDocument("controller", title, controller_policy(role, namespace)))
     if found.flags is not None:
         title = "The role of agents (and of whoever else reads these flags from AppConfig) needs this one:"
         documents.append(IamDocument("agents", title, agents_policy(found.flags)))

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from tidegate.core.access import Region, Role
 from tidegate.core.document import Document
 from tidegate.core.errors import Invalid
 from tidegate.core.exposure import FULL, NONE
@@ -43,8 +44,10 @@ class CodeDeploy(Document):
     """Port of that container."""
     hooks: dict[HookName, _Function] = Field(default_factory=dict)
     """Lambda functions (name or ARN) that CodeDeploy runs, by the lifecycle event; one that fails turns it back."""
-    region: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{0,40}$")] = ""
+    region: Region = ""
     """AWS region; by default the one that boto3 finds."""
+    role: Role = ""
+    """ARN of an IAM role that is assumed for everything that concerns this service; by default the one that boto3 finds."""
 
 
 class Shape(StrEnum):

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from pydantic import Field, field_validator, model_validator
 
+from tidegate.core.access import HERE, Access
 from tidegate.core.alarm import AlarmFile
 from tidegate.core.alarm_set import check_alarms
 from tidegate.core.compare_file import CompareFile
@@ -46,6 +47,10 @@ class Released(Protocol):
     def led(self) -> str:
         """Who moves the exposure, when that is not us."""
 
+    @property
+    def access(self) -> Access:
+        """Where AWS is asked for what concerns it, and as whom."""
+
 
 class Environment(Document):
     """One environment."""
@@ -71,6 +76,11 @@ class Environment(Document):
     def led(self) -> str:
         """Who moves the exposure, when that is not us."""
         return LEADER if self.platform is not None else ""
+
+    @property
+    def access(self) -> Access:
+        """Where AWS is asked for what concerns it, and as whom."""
+        return self.platform.access(self.subject) if self.platform is not None else HERE
 
     @field_validator("on", mode="before")
     @classmethod

@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
+from tidegate.core.access import Access, Region, Role
 from tidegate.core.document import Document
 from tidegate.core.errors import Invalid, quote
 
@@ -25,18 +26,18 @@ class AppConfig(Document):
     """Its environment; by default it is called as ours."""
     profile: _Name
     """A freeform configuration profile, hosted by AppConfig, for Tidegate alone."""
-    region: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{0,40}$")] = ""
+    region: Region = ""
     """AWS region; by default the one that boto3 finds."""
+    role: Role = ""
+    """ARN of an IAM role that is assumed for everything that concerns this environment; by default the one that boto3 finds."""
 
 
 class FlagPlatform(Document):
     appconfig: AppConfig = Field()
     """AWS AppConfig deploys the documents, and rolls them back by itself when one of its monitors fires."""
 
-    @property
-    def region(self) -> str:
-        """ "" is boto3's own choice."""
-        return self.appconfig.region
+    def access(self, subject: str) -> Access:
+        return Access(self.appconfig.region, self.appconfig.role, subject)
 
 
 def parse_place(text: str) -> tuple[str, str, str]:

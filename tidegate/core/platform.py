@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, StringConstraints, Tag, field_validator, model_validator
 
+from tidegate.core.access import Access, Region, Role
 from tidegate.core.codedeploy import CodeDeploy
 from tidegate.core.document import Document
 from tidegate.core.duration import Duration, say_duration
@@ -119,8 +120,10 @@ class Ecs(Document):
     """ARNs of their target groups."""
     listener_rule: _Rule
     """ARN of the rule that forwards to both target groups."""
-    region: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{0,40}$")] = ""
+    region: Region = ""
     """AWS region; by default the one that boto3 finds."""
+    role: Role = ""
+    """ARN of an IAM role that is assumed for everything that concerns this service; by default the one that boto3 finds."""
     sticky: Duration = timedelta(minutes=5)
     """How long ALB keeps a user on his side, by its own cookie. A side is reused or ended only when that is over."""
     start_within: Duration = timedelta(minutes=10)
@@ -171,17 +174,16 @@ class Platform(Document):
             raise ValueError(f"platform has {both}.\nGive one: who moves the weights.")
         return self
 
-    @property
-    def region(self) -> str:
-        """ "" is boto3's own choice."""
-        return self.ecs.region if self.ecs is not None else self.codedeploy.region if self.codedeploy is not None else ""
+    def access(self, subject: str) -> Access:
+        place = self.ecs or self.codedeploy
+        return Access(place.region, place.role, subject) if place is not None else Access(subject=subject)
 
     @property
     def entry(self) -> str:
         """Where users come in, as well as the file says it."""
         if self.ecs is not None:
-            return self.ecs.listener_rule
-        return f"{self.codedeploy.application}/{self.codedeploy.deployment_group}" if self.codedeploy is not None else ""
+            return f"ALB {self.ecs.listener_rule.split('/')[2]}"
+        return f"CodeDeploy {self.codedeploy.application}/{self.codedeploy.deployment_group}" if self.codedeploy is not None else ""
 
 
 class EcsTasks(Document):

@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from tidegate.core.access import HERE, Access
 from tidegate.core.alarm import AlarmFile
 from tidegate.core.alarm_set import check_alarms
 from tidegate.core.codedeploy import LEADER, shift_of
@@ -385,6 +386,11 @@ class Service(Document):
     def led(self) -> str:
         """Who moves the exposure, when that is not us."""
         return LEADER if self.platform is not None and self.platform.codedeploy is not None else ""
+
+    @property
+    def access(self) -> Access:
+        """Where AWS is asked for what concerns it, and as whom."""
+        return self.platform.access(self.service) if self.platform is not None else HERE
 
     def relative_to(self, directory: str) -> Service:
         """The same service with its working directory and certificate files made absolute."""

@@ -1,5 +1,6 @@
 """What a server that adds up says of metrics (CloudWatch also of alarms): asked beside the loop, so that a slow answer delays
-nobody's rollback. One `Cloud` for each such server; `sources.py` puts them behind one face.
+nobody's rollback. One `Cloud` for each such server, of CloudWatch for each account (`clouds.py`); `sources.py` puts them
+behind one face.
 
 Only what alarms of services, environments and rollouts ask for is asked, all of it together, every few seconds.
 """
@@ -13,6 +14,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from tidegate.core.access import HERE, Access
 from tidegate.core.alarm import AlarmFile, Of
 from tidegate.core.alarm_state import AlarmState
 from tidegate.core.errors import Invalid, Refused, TidegateError
@@ -35,6 +37,7 @@ class Sides:
     baseline: str = ""
     stable: str = ""
     subject: str = ""
+    access: Access = HERE
 
     def version(self, of: Of) -> str:
         return {Of.CANDIDATE: self.candidate, Of.BASELINE: self.baseline}.get(of, "") or self.stable
@@ -105,6 +108,9 @@ class Cloud:
         self._stopped = threading.Event()
         self._poked = threading.Event()
         self._log = structlog.get_logger()
+
+    def at(self, access: Access) -> Cloud:  # noqa: ARG002 - it is one place, and asked by whoever asks
+        return self
 
     # --- beside the loop ----------------------------------------------------------------------------------------------
 

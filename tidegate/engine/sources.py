@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
+from typing import Protocol
 
+from tidegate.core.access import Access
 from tidegate.core.alarm import AlarmFile, Of
 from tidegate.core.alarm_state import AlarmState
 from tidegate.core.compare_file import CompareFile
@@ -16,6 +18,23 @@ from tidegate.core.metric_name import Source, parse_metric_name
 from tidegate.engine.alarm_book import Scraped
 from tidegate.engine.cloud import Cloud, Sides, ToldTo
 from tidegate.engine.counters import Counters
+
+
+class Server(Protocol):
+    """Asked beside the loop; the loop says what it wants to know."""
+
+    def at(self, access: Access) -> Cloud:
+        """The one that is asked with this access."""
+
+    def run(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def begin(self) -> None: ...
+
+    def want(self, alarms: Sequence[AlarmFile], sides: Sides, now: datetime) -> ToldTo | None: ...
+
+    def end(self, now: datetime) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +64,7 @@ class ToldByAll:
 class Sources:
     """Implements watcher.Telling. `counters` are those that comparisons ask for."""
 
-    def __init__(self, clouds: Mapping[Source, Cloud], counters: Counters | None = None) -> None:
+    def __init__(self, clouds: Mapping[Source, Server], counters: Counters | None = None) -> None:
         self._clouds = clouds
         self._counters = counters
 
@@ -89,13 +108,14 @@ class Sources:
 
     def problems(self, file: Released) -> Sequence[Refused]:
         """Why guards of this file could never see anything. Raises Unreachable when that cannot be known."""
-        found: Iterable[Refused] = chain.from_iterable(c.problems(file.alarms, file.subject) for c in self._clouds.values())
+        clouds = [cloud.at(file.access) for cloud in self._clouds.values()]
+        found: Iterable[Refused] = chain.from_iterable(cloud.problems(file.alarms, file.subject) for cloud in clouds)
         of_counters = self._counters.problems(file.compare, file.subject) if self._counters is not None else ()
         return [*found, *of_counters]
 
-    def firing(self, alarms: Sequence[AlarmFile]) -> Mapping[str, AlarmState]:
-        """The states of those alarms that a server evaluates, by our names."""
+    def firing(self, file: Released) -> Mapping[str, AlarmState]:
+        """The states of those of its alarms that a server evaluates, by our names."""
         found: dict[str, AlarmState] = {}
         for cloud in self._clouds.values():
-            found |= cloud.firing(alarms)
+            found |= cloud.at(file.access).firing(file.alarms)
         return found

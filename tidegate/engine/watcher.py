@@ -227,7 +227,8 @@ class Watcher:
         name, watched = record.file.subject, self._services[record.file.subject]
         health = self._lever.health(name, record.stable) if record.stable else None
         healthy = None if health is None else {Of.SERVICE: health.healthy}
-        told = self._told(record.file.alarms, CloudSides(stable=record.stable, subject=name), now) if judge else None
+        sides = CloudSides(stable=record.stable, subject=name, access=record.file.access)
+        told = self._told(record.file.alarms, sides, now) if judge else None
         watched.book = watched.book.look(record.file.alarms, replace(self._glimpse(name, healthy, now), told=told))
         if judge:
             watched.judge(record.file.alarms)
@@ -250,7 +251,8 @@ class Watcher:
         candidate = self._lever.health(subject, rollout.candidate)
         baseline = self._lever.health(subject, rollout.baseline) if rollout.baseline else None
         glimpse = self._glimpse(subject, _healthy(candidate, baseline), now)
-        told = self._told(file.alarms, CloudSides(rollout.candidate, rollout.baseline, subject=subject), now)
+        sides = CloudSides(rollout.candidate, rollout.baseline, subject=subject, access=file.access)
+        told = self._told(file.alarms, sides, now)
         watched.book = watched.book.look(file.alarms, replace(glimpse, told=told))
         watched.judge(file.alarms)
         self._add_recent(watched, subject, now)
@@ -438,7 +440,7 @@ class Watcher:
     def firing(self, file: Released, record: Record) -> Sequence[GuardSeen]:
         """Alarms of this file that would roll back, and fire already before the start."""
         acting = {alarm.name for alarm in file.alarms if alarm.rollback}
-        told = self._cloud.firing(file.alarms) if self._cloud is not None else {}
+        told = self._cloud.firing(file) if self._cloud is not None else {}
         fires = [alarm for alarm in file.alarms if told.get(alarm.name) is AlarmState.ALARM and alarm.rollback]
         now = [GuardSeen(alarm.name, "firing", why=f"{alarm.said} is ALARM", query=alarm.said) for alarm in fires]
         seen = [guard for guard in self.alarms(record) if guard.state == "firing" and guard.name in acting - told.keys()]

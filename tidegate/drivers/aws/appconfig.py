@@ -18,7 +18,7 @@ from tidegate.drivers.aws.appconfig_pilot import Order
 from tidegate.drivers.aws.appconfig_pilot import Pilot as Pilot
 from tidegate.drivers.aws.appconfig_reader import Known
 from tidegate.drivers.aws.appconfig_seen import Seen
-from tidegate.drivers.aws.call import Caller
+from tidegate.drivers.aws.call import Callers
 from tidegate.drivers.aws.flights import STALE, Flights
 
 SOON = timedelta(seconds=2)
@@ -31,7 +31,7 @@ class AppConfigLever:
 
     grain = Exposure(1)
 
-    def __init__(self, callers: Callable[[str], Caller], known: Known, file_of: FileOf, clock: Callable[[], datetime]) -> None:
+    def __init__(self, callers: Callers, known: Known, file_of: FileOf, clock: Callable[[], datetime]) -> None:
         self._callers = callers
         self._known = known
         self._file_of = file_of

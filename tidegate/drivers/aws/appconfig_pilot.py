@@ -19,7 +19,7 @@ from tidegate.core.strategy import AT_ONCE, LEADER, Strategy, strategy_of
 from tidegate.drivers.aws import appconfig_requests as requests
 from tidegate.drivers.aws.appconfig_reader import Known, Reader
 from tidegate.drivers.aws.appconfig_seen import Seen, Start, Stop, next_act
-from tidegate.drivers.aws.call import Caller
+from tidegate.drivers.aws.call import Callers
 from tidegate.drivers.aws.flights import FRESH, MOST_TURNS
 
 
@@ -39,9 +39,7 @@ class Order:
 class Pilot:
     """Implements flights.Pilot."""
 
-    def __init__(
-        self, file: Environment, callers: Callable[[str], Caller], known: Known, clock: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, file: Environment, callers: Callers, known: Known, clock: Callable[[], datetime]) -> None:
         self.file = file
         self._reader = Reader(file, callers, known)
         self._clock = clock

@@ -17,7 +17,7 @@ from tidegate.core.strategy import LEADER
 from tidegate.drivers.aws import appconfig_requests as requests
 from tidegate.drivers.aws.appconfig_requests import Place
 from tidegate.drivers.aws.appconfig_seen import Deployment, Seen, read_item
-from tidegate.drivers.aws.call import Call, Caller
+from tidegate.drivers.aws.call import Call, Caller, Callers
 from tidegate.drivers.aws.pages import pages
 
 MOST_SEEN = 200
@@ -32,7 +32,7 @@ _LABEL = re.compile(r"tidegate-([1-9]\d{0,17})-[0-9a-f]{12}")
 class Reader:
     """Of one environment."""
 
-    def __init__(self, file: Environment, callers: Callable[[str], Caller], known: Known) -> None:
+    def __init__(self, file: Environment, callers: Callers, known: Known) -> None:
         if file.platform is None:
             raise Refused(f"{file.subject} names no platform.", "Write platform: {appconfig: ...} into its file.")
         self.file = file
@@ -46,7 +46,7 @@ class Reader:
     @property
     def caller(self) -> Caller:
         """Raises Refused when boto3 is not there."""
-        return self._callers(self._names.region)
+        return self._callers(self.file.access)
 
     def items(self, call: Call) -> Iterator[Item]:
         """Of all pages."""

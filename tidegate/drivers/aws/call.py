@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
+
+from tidegate.core.access import Access
 
 
 class Manner(StrEnum):
@@ -36,3 +38,7 @@ Answer = Mapping[str, Any]
 class Caller(Protocol):
     def do(self, call: Call) -> Answer:
         """Sends it. Raises Unreachable, NotFound or Refused."""
+
+
+Callers = Callable[[Access], Caller]
+"""Who asks there, and as whom."""

@@ -1,4 +1,5 @@
-"""Sends requests to AWS. The only file that imports boto3; credentials, profiles, regions and endpoints are as boto3 has them.
+"""Sends requests to AWS. The only file that imports boto3, beside `role.py`, which has roles assumed by botocore; credentials,
+profiles, regions and endpoints are as boto3 has them.
 
 What AWS says no to is Refused, what it does not know NotFound; throttling, trouble of its own and silence are Unreachable.
 """
@@ -23,8 +24,10 @@ from botocore.exceptions import (  # type: ignore[import-untyped]  # nor does bo
     ProfileNotFound,
 )
 
+from tidegate.core.access import HERE, Access
 from tidegate.core.errors import Conflict, NotFound, Refused, TidegateError, Unreachable
 from tidegate.drivers.aws.call import Answer, Call, Manner
+from tidegate.drivers.aws.role import Clock, as_role, now
 
 ATTEMPTS = {Manner.USUAL: 3, Manner.ONCE: 1, Manner.PATIENT: 8}
 """In boto3's standard mode, with growing pauses of up to 20 s: 8 wait out about a minute of throttling."""
@@ -46,10 +49,11 @@ _NOT_US = ("ExpiredToken", "InvalidClientTokenId", "UnrecognizedClient", "Signat
 
 
 class Calls:
-    """Implements call.Caller for one region; "" is boto3's own choice. Clients are made when they are needed, and shared."""
+    """Implements call.Caller for one access. Clients are made when they are needed, and shared by all threads."""
 
-    def __init__(self, region: str = "") -> None:
-        self._region = region
+    def __init__(self, access: Access = HERE, clock: Clock = now) -> None:
+        self._access = access
+        self._clock = clock
         self._session: Any = None
         self._clients: dict[tuple[str, Manner], Any] = {}
         self._lock = threading.Lock()
@@ -61,35 +65,42 @@ class Calls:
             try:
                 return str(self._opened().region_name or "")
             except BotoCoreError as error:
-                raise _told(Call("sts", "get_caller_identity"), error) from error
-
-    def _opened(self) -> Any:
-        self._session = self._session or boto3.session.Session(region_name=self._region or None)
-        return self._session
+                raise _told(Call("sts", "get_caller_identity"), error, self._access) from error
 
     def do(self, call: Call) -> Answer:
         try:
             client = self._client(call.service, call.manner)
             answer: Answer = getattr(client, call.operation)(**call.parameters)
         except (BotoCoreError, ClientError) as error:
-            raise _told(call, error) from error
+            raise _told(call, error, self._access) from error
         return answer
 
     def _client(self, service: str, manner: Manner) -> Any:
         with self._lock:
             if (service, manner) not in self._clients:
-                session = self._opened()
-                config = Config(
-                    retries={"mode": "standard", "total_max_attempts": ATTEMPTS[manner]},
-                    connect_timeout=_TIMEOUT[manner],
-                    read_timeout=_TIMEOUT[manner],
-                )
-                self._clients[service, manner] = session.client(service, config=config)
+                self._clients[service, manner] = self._opened().client(service, config=_patience(manner))
             return self._clients[service, manner]
 
+    def _opened(self) -> Any:
+        if self._session is None:
+            access = self._access
+            role = as_role(access, _patience(Manner.USUAL), self._clock) if access.role else None
+            self._session = boto3.session.Session(region_name=access.region or None, botocore_session=role)
+        return self._session
 
-def _told(call: Call, error: BotoCoreError | ClientError) -> TidegateError:
+
+def _patience(manner: Manner) -> Config:
+    return Config(
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS[manner]},
+        connect_timeout=_TIMEOUT[manner],
+        read_timeout=_TIMEOUT[manner],
+    )
+
+
+def _told(call: Call, error: BotoCoreError | ClientError, access: Access) -> TidegateError:
     match error:
+        case ClientError() if access.role and error.operation_name == "AssumeRole":
+            return _not_assumed(error, access)
         case ClientError():
             return _answered(call, error)
         case NoCredentialsError() | PartialCredentialsError() | CredentialRetrievalError() | ProfileNotFound():
@@ -109,9 +120,27 @@ def _told(call: Call, error: BotoCoreError | ClientError) -> TidegateError:
             return Unreachable(f"{call} failed on the way: {_said(error)}")
 
 
+def _not_assumed(error: ClientError, access: Access) -> TidegateError:
+    """Why all calls that should have been made as the role cannot be made."""
+    told = _answered(Call("sts", "assume_role"), error)
+    if isinstance(told, Unreachable) or not any(word in _code(error) for word in _DENIED):
+        return told
+    return Refused(
+        f"AWS does not let us assume the role {access.role}: {_message(error)}",
+        "The role has to trust whoever runs the controller, and he needs sts:AssumeRole for it: tidegate aws plan prints both.",
+    )
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _message(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Message", "")).strip()[:300] or _code(error)
+
+
 def _answered(call: Call, error: ClientError) -> TidegateError:
-    code = str(error.response.get("Error", {}).get("Code", ""))
-    said = str(error.response.get("Error", {}).get("Message", "")).strip()[:300] or code
+    code, said = _code(error), _message(error)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if status >= 500 or any(word in code for word in _WAIT):
         return Unreachable(f"{call} was answered with {code}: {said}")

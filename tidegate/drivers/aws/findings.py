@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tidegate.core.alarm import AlarmFile
-from tidegate.core.errors import NotFound, Refused, TidegateError
+from tidegate.core.errors import NotFound, Refused, TidegateError, Unreachable
 from tidegate.core.metric_name import Source
-from tidegate.drivers.aws.call import Answer, Caller
+from tidegate.drivers.aws.call import Answer, Call, Caller
 from tidegate.drivers.aws.cloudwatch import CloudWatch
 
 
@@ -49,6 +49,17 @@ class Survey:
     @property
     def wrong(self) -> tuple[Finding, ...]:
         return tuple(finding for finding in self.findings if finding.wrong)
+
+
+def role_of(role: str, caller: Caller) -> Finding:
+    """Whether it can be assumed: by whoever asks here, who need not be the controller."""
+    try:
+        caller.do(Call("sts", "get_caller_identity"))
+    except Unreachable:
+        raise
+    except TidegateError as error:
+        return Finding("role", role, "cannot be assumed, so nothing else is seen", wrong=error.what, mend=error.mend)
+    return Finding("role", role, "can be assumed from here")
 
 
 def asked(ask: Callable[[], Answer]) -> Answer | None:

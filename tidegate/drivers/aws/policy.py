@@ -5,6 +5,7 @@ Reading calls whose service knows no permissions by resource are allowed for all
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,16 +38,34 @@ def policy_of(
         statements = [*_of_codedeploy(file, file.platform.codedeploy, roles, service), *statements]
     reads = _reading(file)
     statements += [reads] if reads else []
-    if namespace:
-        condition = {"StringEquals": {"cloudwatch:namespace": namespace}}
-        statements.append(_allow("OwnFigures", ["cloudwatch:PutMetricData"], ["*"], condition))
-    return _document(statements)
+    return _document([*statements, *_own_figures(namespace)])
 
 
 def agents_policy(flags: FlagArns) -> dict[str, Any]:
     """What the role of those needs that read flags from AppConfig: the agents beside the applications."""
     verbs = ["appconfig:GetLatestConfiguration", "appconfig:StartConfigurationSession"]
     return _document([_allow("ReadFlags", verbs, [flags.configuration])])
+
+
+def controller_policy(role: str, namespace: str = "") -> dict[str, Any]:
+    """What the controller needs by itself, where a file names a role for all the rest."""
+    return _document([_allow("AssumeRole", ["sts:AssumeRole"], [role]), *_own_figures(namespace)])
+
+
+def trust_policy(who: str) -> dict[str, Any]:
+    """Of the role: whom it trusts. `who` is an ARN as STS tells it; "" when nobody knows."""
+    session = re.fullmatch(r"arn:(.+):sts::(\d+):assumed-role/([^/]+)/.*", who)
+    principal = f"arn:{session[1]}:iam::{session[2]}:role/{session[3]}" if session else who or _SOMEBODY
+    statement = {"Sid": "Controller", "Effect": "Allow", "Principal": {"AWS": principal}, "Action": ["sts:AssumeRole"]}
+    return _document([statement | {"Condition": {"StringLike": {"sts:RoleSessionName": "tidegate*"}}}])
+
+
+_SOMEBODY = "arn:aws:iam::ACCOUNT-OF-THE-CONTROLLER:role/ITS-ROLE"
+
+
+def _own_figures(namespace: str) -> list[dict[str, Any]]:
+    condition = {"StringEquals": {"cloudwatch:namespace": namespace}}
+    return [_allow("OwnFigures", ["cloudwatch:PutMetricData"], ["*"], condition)] if namespace else []
 
 
 def _document(statements: Sequence[dict[str, Any]]) -> dict[str, Any]:

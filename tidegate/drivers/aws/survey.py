@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,13 +16,23 @@ from tidegate.drivers.aws import alb_requests
 from tidegate.drivers.aws.alb_seen import STABLE, VERSION
 from tidegate.drivers.aws.call import Call, Caller
 from tidegate.drivers.aws.codedeploy import CodeDeployPilot
-from tidegate.drivers.aws.findings import Finding, Survey, alarms, asked, asks_cloudwatch
-from tidegate.drivers.aws.survey_appconfig import survey_appconfig
+from tidegate.drivers.aws.findings import Finding, Survey, alarms, asked, asks_cloudwatch, role_of
+from tidegate.drivers.aws.survey_appconfig import arns_of, survey_appconfig
 
 
 def survey(file: Service | Environment, caller: Caller, region: str = "") -> Survey:
-    """`region`: the one that is asked, where it is known. Raises Refused where the file names nothing of AWS, and Unreachable
-    when AWS does not answer."""
+    """`caller` asks with the file's access; `region`: the one that is asked, where it is known. Raises Refused where the file
+    names nothing of AWS, and Unreachable when AWS does not answer."""
+    if not file.access.role:
+        return _there(file, caller, region)
+    role = role_of(file.access.role, caller)
+    if role.wrong:
+        return Survey((role,), flags=arns_of(file.access.role, region) if isinstance(file, Environment) else None)
+    there = _there(file, caller, region)
+    return replace(there, findings=(role, *there.findings))
+
+
+def _there(file: Service | Environment, caller: Caller, region: str) -> Survey:
     if isinstance(file, Environment) and file.platform is not None:
         return survey_appconfig(file, file.platform.appconfig, caller, region)
     if isinstance(file, Service) and file.platform is not None and file.platform.ecs is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,11 +11,12 @@ from tidegate.core.errors import Refused, TidegateError, Unreachable
 from tidegate.core.flag_platform import AppConfig
 from tidegate.core.strategy import AT_ONCE, LEADER, Strategy, strategy_of
 from tidegate.drivers.aws import appconfig_requests as requests
-from tidegate.drivers.aws.appconfig import Pilot
+from tidegate.drivers.aws.appconfig_pilot import Pilot
 from tidegate.drivers.aws.appconfig_seen import Deployment, Seen
 from tidegate.drivers.aws.call import Call, Caller
 from tidegate.drivers.aws.cloudwatch import CloudWatch
 from tidegate.drivers.aws.findings import Finding, FlagArns, Survey, alarms
+from tidegate.drivers.aws.pages import pages
 
 Item = Mapping[str, Any]
 
@@ -25,11 +25,11 @@ def survey_appconfig(file: Environment, names: AppConfig, caller: Caller, region
     """`region`: the one that is asked, where it is known. Raises Unreachable when AWS does not answer."""
     pilot = Pilot(file, lambda _: caller, lambda _application, _number: None, lambda: datetime.now(UTC))
     application, environment = names.application or file.application, names.environment or file.environment
-    home = _home(caller, region)
+    who = _who(caller)
     whole = _named(caller, requests.applications(), application)
     if whole is None:
         missing = _missing(caller, requests.applications(), "application", application)
-        return Survey((missing, *alarms(file.alarms, caller)), flags=_arns(home))
+        return Survey((missing, *alarms(file.alarms, caller)), flags=arns_of(who, region))
     id_ = str(whole["Id"])
     part = _named(caller, requests.environments(id_), environment)
     profile = _named(caller, requests.profiles(id_), names.profile)
@@ -38,7 +38,7 @@ def survey_appconfig(file: Environment, names: AppConfig, caller: Caller, region
         found.append(_missing(caller, requests.environments(id_), "environment", environment))
     if profile is None:
         found.append(_missing(caller, requests.profiles(id_), "configuration profile", names.profile))
-    arns = _arns(home, id_, *(str(one["Id"]) if one else "*" for one in (part, profile)))
+    arns = arns_of(who, region, id_, *(str(one["Id"]) if one else "*" for one in (part, profile)))
     if part is not None and profile is not None:
         found += _deployable(file, pilot, part, profile)
     found += [
@@ -90,17 +90,14 @@ def _strategies(file: Environment, caller: Caller) -> Iterator[Finding]:
     there, planned = list(_items(caller, requests.strategies())), strategy_of(file.course(file.plan))
     for strategy in dict.fromkeys((planned, AT_ONCE)):
         use = _shape(strategy) if strategy == planned else "for the first document, and ways back"
-        wanted = requests.make_strategy(strategy).parameters
-        item = next((one for one in there if all(one.get(key, 0) == wanted[key] for key in _SHAPE)), None)
+        mine = (strategy.name, strategy.shape)
+        item = next((one for one in there if (one.get("Name"), requests.shape_of(one)) == mine), None)
         if strategy.is_predefined:
             yield Finding("strategy", strategy.name, f"{LEADER}'s own; {use}")
         elif item is not None:
             yield Finding("strategy", strategy.name, f"there; {use}")
         else:
             yield Finding("strategy", strategy.name, f"not there; {use}", "made when it is needed first")
-
-
-_SHAPE = ("Name", "GrowthType", "GrowthFactor", "DeploymentDurationInMinutes", "FinalBakeTimeInMinutes")
 
 
 def _shape(strategy: Strategy) -> str:
@@ -151,36 +148,31 @@ def _missing(caller: Caller, call: Call, kind: str, wanted: str) -> Finding:
 
 
 def _items(caller: Caller, call: Call) -> Iterator[Item]:
-    token = ""
-    while True:
-        answer = caller.do(replace(call, parameters={**call.parameters, **({"NextToken": token} if token else {})}))
-        yield from answer.get("Items", ())
-        token = str(answer.get("NextToken") or "")
-        if not token:
-            return
+    for page in pages(caller, call):
+        yield from page.get("Items", ())
 
 
 def _said(item: Item) -> str:
     return f"{item['Name']} ({item['Id']})"
 
 
-def _home(caller: Caller, region: str) -> str:
-    """arn:aws:appconfig:REGION:ACCOUNT. AppConfig itself does not say it; STS says it to whoever asks."""
+def _who(caller: Caller) -> str:
+    """ARN of whoever asks; "" when STS does not say it. AppConfig itself tells no ARNs."""
     try:
-        arn = str(caller.do(Call("sts", "get_caller_identity"))["Arn"])
+        return str(caller.do(Call("sts", "get_caller_identity"))["Arn"])
     except TidegateError:
-        return f"arn:aws:appconfig:{region or '*'}:*"
-    _, partition, _, _, account, _ = arn.split(":", 5)
-    return f"arn:{partition}:appconfig:{region or '*'}:{account}"
+        return ""
 
 
-def _arns(home: str, application: str = "*", environment: str = "*", profile: str = "*") -> FlagArns:
-    """AppConfig's own strategies may be of no account or of Amazon's: nobody can use those of others."""
-    of, region = f"{home}:application/{application}", home.rpartition(":")[0]
+def arns_of(who: str, region: str, application: str = "*", environment: str = "*", profile: str = "*") -> FlagArns:
+    """`who` is an ARN of the same account. AppConfig's own strategies may be of another one; nobody can use those of others."""
+    _, partition, _, _, account, _ = (who or "arn:aws:::*:").split(":", 5)
+    home = f"arn:{partition}:appconfig:{region or '*'}"
+    of = f"{home}:{account}:application/{application}"
     return FlagArns(
         application=of,
         environment=f"{of}/environment/{environment}",
         profile=f"{of}/configurationprofile/{profile}",
         configuration=f"{of}/environment/{environment}/configuration/{profile}",
-        strategies=f"{region}:*:deploymentstrategy/*",
+        strategies=f"{home}:*:deploymentstrategy/*",
     )
