@@ -103,11 +103,11 @@ def failing_version_goes_back(harbour: Harbour) -> None:
 
 
 def crashing_version_is_given_up_by_ecs_and_nobody_was_let_in(harbour: Harbour) -> None:
-    is_given_up(harbour, "v4", "consecutive task failures")
+    is_given_up(harbour, "v4", "consecutive task failures; its last task: .*web: exit code 1")
 
 
 def image_that_nobody_can_pull_is_given_up_too(harbour: Harbour) -> None:
-    is_given_up(harbour, "v5", "image digest resolution")
+    is_given_up(harbour, "v5", "image digest resolution.*CannotPull")
 
 
 def is_given_up(harbour: Harbour, version: str, why: str) -> None:

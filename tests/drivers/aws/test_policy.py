@@ -16,9 +16,11 @@ from tests.support.aws_world import AwsWorld, Place, make_place
 from tests.support.fault_proxy import FaultProxy
 from tidegate.cli.main import main
 from tidegate.core.document import read
+from tidegate.core.platform import Ecs
 from tidegate.core.rollout import Phase
 from tidegate.core.service import Service
 from tidegate.drivers.aws.cloudwatch import CloudWatch
+from tidegate.drivers.aws.last_words import last_words
 from tidegate.drivers.aws.policy import actions_of, policy_of
 from tidegate.engine.cloud import Cloud
 from tidegate.engine.publishing import Publishing
@@ -87,6 +89,12 @@ def place(proxy: FaultProxy) -> Place:
     return place
 
 
+def ecs_of(service: Service) -> Ecs:
+    assert service.platform is not None
+    assert service.platform.ecs is not None
+    return service.platform.ecs
+
+
 @pytest.mark.real
 def test_the_policy_allows_what_whole_rollouts_ask_for_and_nothing_else(
     proxy: FaultProxy, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -106,6 +114,7 @@ def test_the_policy_allows_what_whole_rollouts_ask_for_and_nothing_else(
     world.seconds_until(lambda: world.rollout().phase is Phase.WATCHING)
     world.orders.abort("web", "ann", "enough")
     world.seconds_until(lambda: world.rollout().phase is Phase.ROLLED_BACK)
+    last_words(world.caller, ecs_of(world.file()), place.services[0], "")  # as when a version is given up
     asked = {f"{SERVICES[service]}:{operation}" for service, operation in proxy.signed}
     roles = ["arn:aws:iam::123456789012:role/web"]
     assert actions_of(policy_of(world.file(), roles, "Tidegate")) - WITHOUT_A_CALL == asked
@@ -121,7 +130,8 @@ def test_whatever_can_be_narrowed_is_narrowed() -> None:
     ]
     assert resources["ecs:TagResource"] == ["arn:aws:ecs:eu-central-1:123456789012:task-definition/web:*"]
     assert resources["iam:PassRole"] == ["arn:aws:iam::123456789012:role/web"]
-    narrowed = {"iam:PassRole", "ecs:TagResource", "cloudwatch:PutMetricData"}
+    assert resources["ecs:DescribeTasks"] == ["arn:aws:ecs:eu-central-1:123456789012:task/shop/*"]
+    narrowed = {"iam:PassRole", "ecs:ListTasks", "ecs:TagResource", "cloudwatch:PutMetricData"}
     assert {action for one in policy["Statement"] if "Condition" in one for action in one["Action"]} == narrowed
 
 

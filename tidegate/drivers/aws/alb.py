@@ -22,6 +22,7 @@ from tidegate.drivers.aws.alb_next import Install, Wanted
 from tidegate.drivers.aws.alb_seen import Answers, Seen, read
 from tidegate.drivers.aws.call import Call, Caller
 from tidegate.drivers.aws.flights import MOST_TURNS
+from tidegate.drivers.aws.last_words import last_words
 from tidegate.drivers.aws.lever import Order
 from tidegate.drivers.aws.revisions import Revisions
 from tidegate.ports import Jotter, RouterReading
@@ -70,7 +71,7 @@ class AlbPilot:
         self._callers = callers
         self._clock = clock
         self._revisions = Revisions(lambda: self.caller)
-        self._given_up = GivenUp()
+        self._given_up = GivenUp(lambda service, definition: last_words(self.caller, ecs, service, definition))
         self.order: Order | None = None
         self.seen: Seen | None = None
         self.counting = Counting(subject, ecs, lambda: self.caller, jotter) if ecs.counted_by is not None else None

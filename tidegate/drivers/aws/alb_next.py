@@ -170,8 +170,6 @@ def readiness(ecs: Ecs, seen: Seen | None, version: str, count: int, now: dateti
         return Readiness(Ready.FAILED, seen.given_up[version])
     if side is None:
         return Readiness(Ready.NOT_YET, f"no ECS service runs {version} yet")
-    if side.state == "FAILED":
-        return Readiness(Ready.FAILED, f"ECS gave up {side.service}: {side.why}")
     if side.state != "COMPLETED" or side.deployments != 1 or side.running < count or side.healthy < count:
         why = f"{side.service}: {side.running} of {count} tasks run, {side.healthy} are healthy"
         late = side.began is not None and now - side.began > ecs.start_within

@@ -109,8 +109,11 @@ def _container(described: Mapping[str, Any], images: Mapping[str, str], env: Map
 
 
 def run(ecs: Ecs, side: seen.Side, definition: str, count: int) -> Call:
-    """This many tasks of this definition. It states a value: it may be repeated."""
-    parameters = {"cluster": ecs.cluster, "service": side.service, "taskDefinition": definition, "desiredCount": count}
+    """This many tasks of this definition. It states a value: it may be repeated. What failed before needs a new deployment."""
+    parameters: dict[str, Any] = {"cluster": ecs.cluster, "service": side.service}
+    parameters |= {"taskDefinition": definition, "desiredCount": count}
+    if side.definition.arn == definition:
+        parameters["forceNewDeployment"] = True
     return Call("ecs", "update_service", parameters)
 
 

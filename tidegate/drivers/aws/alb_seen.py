@@ -59,6 +59,10 @@ class Side:
     def is_empty(self) -> bool:
         return self.desired == 0 and self.running == 0
 
+    def runs(self, version: str) -> bool:
+        """Not what failed and was ended: ECS starts no task of it any more, until it is asked to run it anew."""
+        return self.version == version and not (self.is_empty and self.state == "FAILED")
+
 
 @dataclass(frozen=True, slots=True)
 class Quiet:
@@ -92,7 +96,7 @@ class Seen:
 
     def of(self, version: str) -> Side | None:
         """The side that runs this version; of both (one was made like the other) that which serves, or has tasks."""
-        mine = [side for side in self.sides if version and side.version == version]
+        mine = [side for side in self.sides if version and side.runs(version)]
         return max(mine, key=lambda side: (side.weight > 0, not side.is_empty), default=None)
 
     def other(self, side: Side) -> Side:

@@ -9,7 +9,6 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from tidegate.core.alarm import AlarmFile
 from tidegate.core.codedeploy import CodeDeploy
 from tidegate.core.environment import Environment
 from tidegate.core.platform import Ecs
@@ -29,7 +28,7 @@ def policy_of(
 ) -> dict[str, Any]:
     """`roles`: those of the tasks, which ECS is handed. `namespace`: where our own figures are published. `service`: ARN of the
     ECS service that CodeDeploy releases; "" when nobody has looked it up. `flags`: where AppConfig deploys."""
-    statements = [*_of_alarms(file.alarms)]
+    statements = [*_of_alarms(file)]
     if isinstance(file, Environment) and flags is not None:
         statements = [*_of_appconfig(flags), *statements]
     if isinstance(file, Service) and file.platform is not None and file.platform.ecs is not None:
@@ -79,7 +78,7 @@ def actions_of(policy: dict[str, Any]) -> set[str]:
 def _of_ecs(file: Service, ecs: Ecs, roles: Sequence[str]) -> list[dict[str, Any]]:
     here = _account(ecs)
     services = [f"{here}:service/{ecs.cluster}/{name}" for name in ecs.services]
-    return [*_of_services(services), *_of_revisions(file, here, roles)]
+    return [*_of_services(services), *_of_revisions(file, here, roles), *_of_last_words(here, ecs.cluster)]
 
 
 def _of_codedeploy(file: Service, place: CodeDeploy, roles: Sequence[str], service: str) -> list[dict[str, Any]]:
@@ -122,6 +121,15 @@ def _of_services(services: Sequence[str]) -> list[dict[str, Any]]:
     return [_allow("Services", ["ecs:DescribeServices", "ecs:UpdateService"], services)]
 
 
+def _of_last_words(here: str, cluster: str) -> list[dict[str, Any]]:
+    """Why tasks ended, of versions that are given up. Tasks are listed by cluster, and have no other name before."""
+    condition = {"ArnEquals": {"ecs:cluster": f"{here}:cluster/{cluster}"}}
+    return [
+        _allow("StoppedTasks", ["ecs:ListTasks"], ["*"], condition),
+        _allow("LastWords", ["ecs:DescribeTasks"], [f"{here}:task/{cluster}/*"]),
+    ]
+
+
 def _of_revisions(file: Service, here: str, roles: Sequence[str]) -> list[dict[str, Any]]:
     family = family_of(file.tasks.ecs) if file.tasks.ecs else "*"
     found = [
@@ -150,10 +158,11 @@ def _of_rule(ecs: Ecs) -> list[dict[str, Any]]:
     return [_allow("SeeRule", looks, ["*"]), _allow("ChangeRule", writes, [ecs.listener_rule])]
 
 
-def _of_alarms(alarms: Sequence[AlarmFile]) -> list[dict[str, Any]]:
-    """Composite alarms are only told to who may see all."""
-    named = any(alarm.cloudwatch is not None for alarm in alarms)
-    return [_allow("Alarms", ["cloudwatch:DescribeAlarms"], ["*"])] if named else []
+def _of_alarms(file: Service | Environment) -> list[dict[str, Any]]:
+    """Those that it names, and those that AppConfig monitors. Composite alarms are only told to who may see all."""
+    monitored = isinstance(file, Environment) and file.platform is not None
+    named = any(alarm.cloudwatch is not None for alarm in file.alarms)
+    return [_allow("Alarms", ["cloudwatch:DescribeAlarms"], ["*"])] if named or monitored else []
 
 
 def _reading(file: Service | Environment) -> dict[str, Any] | None:
