@@ -8,7 +8,7 @@ WORKERS ?= 2
 # What was simulated of this commit, so that a run can be stopped and goes on.
 SIMULATED ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tidegate/simulation/$(shell git rev-parse --short HEAD 2>/dev/null || echo here)
 
-.PHONY: demo test check format bench docs pictures nightly nightly-tests nightly-simulation nightly-type-one nightly-published setup setup-test lock clean
+.PHONY: demo test check format bench docs pictures nightly nightly-tests nightly-simulation nightly-type-one nightly-published setup setup-test lock lock-localemu clean
 
 demo: $(INSTALLED)  ## a good release and a bad one, with real traffic, in about two minutes
 	$(BIN)/tidegate demo
@@ -65,6 +65,11 @@ lock: $(INSTALLED)  ## resolve the dependencies anew
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \
 		--python-version 3.11 --all-extras --group dev pyproject.toml -o requirements.lock
+
+lock-localemu: $(INSTALLED)  ## the same for the emulator of AWS that wants a newer Python
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.12 \
+		--excludes tests/drivers/aws/localemu.without tests/drivers/aws/localemu.in -o tests/drivers/aws/localemu.lock
 
 clean:
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

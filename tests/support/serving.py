@@ -29,9 +29,9 @@ def serving(server: Server) -> Iterator[Server]:
             thread.join()
 
 
-def until_answered(process: subprocess.Popen[bytes], url: str, log: Path, *, refused: bool = False) -> None:
+def until_answered(process: subprocess.Popen[bytes], url: str, log: Path, *, refused: bool = False, within: float = 60) -> None:
     """Waits until it answers; with `refused` an error will do."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + within
     while time.monotonic() < deadline and process.poll() is None:
         try:
             urllib.request.urlopen(url, timeout=5).close()

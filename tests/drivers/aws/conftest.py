@@ -1,4 +1,4 @@
-"""One moto and one ministack for the tests of a worker; each test has its own names in them."""
+"""One moto, one ministack and one localemu for the tests of a worker; each test has its own names in them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.appconfig_place import quick_ministack
 from tests.support.emulators import KEYS, ministack, moto
+from tests.support.localemu import localemu
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +21,18 @@ def moto_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def ministack_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with ministack(tmp_path_factory.mktemp("ministack")) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def localemu_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with localemu(tmp_path_factory.mktemp("localemu")) as url:
+        yield url
+
+
+@pytest.fixture
+def balancer_url(request: pytest.FixtureRequest) -> str:
+    """Of whoever has the load balancer: moto, or as a test says (`support/both.py`)."""
+    return str(request.getfixturevalue(f"{getattr(request, 'param', 'moto')}_url"))
 
 
 @pytest.fixture

@@ -1,9 +1,10 @@
-"""A service on ECS behind an ALB: ECS is ministack without containers, the load balancer is moto, boto3 is real."""
+"""A service on ECS behind an ALB: ECS is ministack without containers, the load balancer is moto or localemu, boto3 is real."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,24 +12,28 @@ import pytest
 
 from tests.support.aws_stories import completed, first
 from tests.support.aws_world import AwsWorld, make_place
+from tests.support.both import BOTH
+from tests.support.listening_world import ListeningWorld
 from tidegate.core.errors import Invalid, NotFound, Refused
 from tidegate.core.rollout import Phase
 from tidegate.core.service import Service
+from tidegate.drivers.aws.alb_seen import Seen, Side
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]  # to start localemu takes its time
 
 
 @pytest.fixture
-def aws(moto_url: str, ministack_url: str, keys: None, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2", moto_url)
+def aws(balancer_url: str, ministack_url: str, keys: None, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2", balancer_url)
     monkeypatch.setenv("AWS_ENDPOINT_URL_ECS", ministack_url)
-    monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH", moto_url)
-    return moto_url
+    monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH", balancer_url)
+    return balancer_url
 
 
 @pytest.fixture
-def world(aws: str, tmp_path: Path) -> AwsWorld:
-    return AwsWorld(tmp_path, make_place(aws))
+def world(aws: str, tmp_path: Path) -> Iterator[ListeningWorld]:
+    with ListeningWorld(tmp_path, make_place(aws)) as world:
+        yield world
 
 
 def test_a_version_takes_over_step_by_step_and_the_old_one_ends(world: AwsWorld) -> None:
@@ -49,6 +54,29 @@ def test_a_version_takes_over_step_by_step_and_the_old_one_ends(world: AwsWorld)
     assert world.broken == []
 
 
+@pytest.mark.parametrize("balancer_url", ["localemu"], indirect=True)
+def test_nobody_comes_to_a_version_before_the_load_balancer_itself_finds_as_many_healthy_as_wanted(
+    world: ListeningWorld,
+) -> None:
+    first(world)
+    world.answers = False
+    world.release("v2")
+    for _ in range(20):
+        world.tick()
+    side = {side.version: side for side in sides(world)}["v2"]
+    assert (side.healthy, side.unhealthy, side.unhealthy_why) == (0, 2, "Target is unhealthy")
+    assert (world.rollout().phase, world.serving()) == (Phase.PREPARING, {"shop/web:v1": 100})
+    world.listen()
+    world.seconds_until(lambda: completed(world))
+    assert world.serving() == {"shop/web:v2": 100}
+
+
+def sides(world: AwsWorld) -> tuple[Side, ...]:
+    seen = world.alb._pilots["web"].seen
+    assert isinstance(seen, Seen)
+    return seen.sides
+
+
 def test_a_bad_version_goes_back_weights_first(world: AwsWorld) -> None:
     first(world)
     world.release("v2", plan={"linear": {"step": "10%", "every": "60s"}})
@@ -63,6 +91,7 @@ def test_a_bad_version_goes_back_weights_first(world: AwsWorld) -> None:
     assert sorted(world.images().values()) == [("shop/web:v1", 2), ("shop/web:v2", 0)]
 
 
+@BOTH
 def test_users_are_kept_on_their_side_only_while_there_are_two(world: AwsWorld) -> None:
     def sticky() -> object:
         action = world.elb.describe_rules(RuleArns=[world.place.rule])["Rules"][0]["Actions"][-1]
@@ -90,6 +119,7 @@ def test_tasks_that_may_have_pinned_users_stay_until_the_cookie_is_over(world: A
     assert ("shop/web:v1", 0) in world.images().values()
 
 
+@BOTH
 def test_weights_that_somebody_else_moved_are_put_back_and_told(world: AwsWorld) -> None:
     first(world)
     world.release("v2", plan={"linear": {"step": "10%", "every": "60s"}})
@@ -105,6 +135,7 @@ def test_weights_that_somebody_else_moved_are_put_back_and_told(world: AwsWorld)
     assert world.serving() == {"shop/web:v1": 90, "shop/web:v2": 10}
 
 
+@BOTH
 def test_other_actions_of_the_rule_stay(world: AwsWorld) -> None:
     forward = world.elb.describe_rules(RuleArns=[world.place.rule])["Rules"][0]["Actions"][0]
     oidc = {
