@@ -10,7 +10,8 @@ from tidegate.api.preview import GuardAhead, alarms_ahead, compared_ahead, short
 from tidegate.core.environment import Environment
 from tidegate.core.flags.difference import Change, compare
 from tidegate.core.flags.document import FlagDocument
-from tidegate.core.plan import Plan, PlanFile
+from tidegate.core.monitor import Monitor
+from tidegate.core.plan import IfFiring, Plan, PlanFile
 from tidegate.core.service import check_plan
 from tidegate.engine.foresight import Foresight, Known
 from tidegate.engine.view import EnvironmentView, StepView, view_step
@@ -41,6 +42,7 @@ class FlagsPreview:
     guards: tuple[GuardAhead, ...]
     in_flight: str  # the rollout that is going on now, "" for none
     warnings: tuple[str, ...] = ()
+    led: str = ""  # who deploys it, when that is not us
 
 
 def preview_flags(
@@ -51,6 +53,7 @@ def preview_flags(
     chosen: PlanFile | None,
     now: EnvironmentView | None,
     foresight: Foresight,
+    monitors: Sequence[Monitor] = (),
 ) -> FlagsPreview:
     """Raises Invalid for a plan that cannot be."""
     check_plan(chosen or file.plan, file.compare)
@@ -72,10 +75,19 @@ def preview_flags(
         duration=plan.duration,
         shortest=shortest(plan),
         deadline=plan.deadline,
-        guards=flag_guards(file, plan, now, known),
+        guards=(*flag_guards(file, plan, now, known), *(_monitored(one, file.led, plan) for one in monitors)),
         in_flight=running.id if running else "",
         warnings=_warnings(file, plan, foresight, known, agents) if old.number else (),
+        led=file.led,
     )
+
+
+def _monitored(monitor: Monitor, led: str, plan: Plan) -> GuardAhead:
+    """An alarm by which whoever deploys goes back by himself."""
+    state = monitor.state.value if monitor.state is not None else "there is none that acts"
+    is_refused = bool(monitor.trouble) and plan.if_firing is IfFiring.REFUSE
+    armed = "no" if monitor.state is None else "refused" if is_refused else "yes"
+    return GuardAhead(monitor.name, f"{led} monitors it", rollback=True, armed=armed, state=state, why=monitor.trouble)
 
 
 def flag_guards(file: Environment, plan: Plan, now: EnvironmentView | None, known: Known) -> tuple[GuardAhead, ...]:

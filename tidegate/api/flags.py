@@ -90,7 +90,8 @@ def ahead(services: ApiServices, which: Which, new: FlagDocument, chosen: PlanFi
     orders, now = services.flags.orders, as_it_is(services, which)
     old = orders.document(which.application, now.document) if now and now.document else FlagDocument(which.application)
     file = orders.file(which.application, which.environment)
-    return preview_flags(file=file, old=old, new=new, chosen=chosen, now=now, foresight=services.foresight)
+    found = orders.monitors(file)
+    return preview_flags(file=file, old=old, new=new, chosen=chosen, now=now, foresight=services.foresight, monitors=found)
 
 
 def _wanted(which: Which, body: FlagsValidateBody, orders: FlagOrders) -> FlagDocument:

@@ -37,6 +37,7 @@ class FlagsAhead:
     deadline: Duration
     guards: tuple[GuardAhead, ...]
     warnings: tuple[Words, ...] = ()
+    led: Words = ""
 
 
 def flags_ahead(ahead: FlagsAhead, glyphs: Glyphs) -> Group:
@@ -74,4 +75,5 @@ def _change(change: ChangeAhead) -> Text:
 def unprotected(ahead: FlagsAhead) -> str:
     """Why nobody would take this change back by himself; "" when somebody would, or nobody gets it."""
     replaces = bool(ahead.base and ahead.changes)
-    return nothing_protects(replaces=replaces, agents=ahead.agents, reported=ahead.reported, guards=ahead.guards)
+    found, led = ahead.guards, ahead.led
+    return nothing_protects(replaces=replaces, agents=ahead.agents, reported=ahead.reported, guards=found, led=led)

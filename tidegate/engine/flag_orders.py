@@ -12,12 +12,13 @@ from typing import Protocol
 
 from tidegate.core.alarm_set import watched_flags
 from tidegate.core.environment import Environment
-from tidegate.core.errors import Conflict, Invalid, NotFound, Refused
+from tidegate.core.errors import Conflict, Invalid, NotFound, Refused, TidegateError
 from tidegate.core.exposure import FULL
 from tidegate.core.flags.codec import decode, digest_of, numbering
 from tidegate.core.flags.document import FlagDocument
 from tidegate.core.intervention import drop
-from tidegate.core.plan import PlanFile
+from tidegate.core.monitor import Monitor, troubled
+from tidegate.core.plan import IfFiring, PlanFile
 from tidegate.core.rollout import Decision, Phase, Rollout
 from tidegate.core.service import check_plan
 from tidegate.engine.catalog import Catalog
@@ -50,6 +51,9 @@ class Platforms(Protocol):
 
     def must_be_free(self, file: Environment, baseline: str, candidate: str) -> None:
         """Raises Conflict when this cannot be begun there now."""
+
+    def monitors(self, file: Environment) -> Sequence[Monitor]:
+        """The alarms by which it goes back by itself, as they are now."""
 
 
 class FlagOrders:
@@ -123,7 +127,8 @@ class FlagOrders:
 
     def deploy(self, application: str, environment: str, document: FlagDocument, manner: Manner) -> Deployed:
         """Starts to release this content. The same content keeps its number."""
-        return self._orders.begin_one(lambda: self.drafted(application, environment, document, manner))
+        done = self._orders.begin_one(lambda: self.drafted(application, environment, document, manner))
+        return self._warned(done) if manner.now else done
 
     def drafted(self, application: str, environment: str, document: FlagDocument, manner: Manner) -> Start | Deployed:
         """The start of that, when nothing speaks against it; or what there is to be said instead. Changes nothing."""
@@ -140,7 +145,8 @@ class FlagOrders:
 
     def deploy_number(self, application: str, environment: str, number: int, manner: Manner) -> Deployed:
         """Starts to release a document that there is already: of another environment, or an older one."""
-        return self._orders.begin_one(lambda: self.drafted_number(application, environment, number, manner))
+        done = self._orders.begin_one(lambda: self.drafted_number(application, environment, number, manner))
+        return self._warned(done) if manner.now else done
 
     def drafted_number(self, application: str, environment: str, number: int, manner: Manner) -> Start | Deployed:
         """As `drafted`."""
@@ -164,7 +170,7 @@ class FlagOrders:
         running = self._orders.going(subject)
         if running is not None:
             return self._orders.go_back(running, by, None if to is None else str(to), reason)
-        return self._orders.begin_one(lambda: self.drafted_back(subject, by, to=to, reason=reason))
+        return self._warned(self._orders.begin_one(lambda: self.drafted_back(subject, by, to=to, reason=reason)))
 
     def drafted_back(self, subject: str, by: str, *, to: int | None, reason: str) -> Start | Deployed:
         """The start of the way back to the document before, or to `to`."""
@@ -215,10 +221,34 @@ class FlagOrders:
         self._must_have_watched(file, record, number, new)
         if self._platforms is not None and not superseded:
             self._platforms.must_be_free(file, record.stable if record is not None else "", version)
+        if plan.if_firing is IfFiring.REFUSE:
+            self._must_be_calm(file)
         if record is not None and record.stable:
             self._orders.check_alarms(file, record, plan)
         rollout = self._orders.draft(file, version, record, plan=plan, by=manner.by)
         return self._orders.start_of(rollout, file, new, superseded, manner.reason)
+
+    def monitors(self, file: Environment) -> Sequence[Monitor]:
+        """The alarms by which whoever deploys there goes back by himself, as they are now."""
+        return self._platforms.monitors(file) if self._platforms is not None else ()
+
+    def _must_be_calm(self, file: Environment) -> None:
+        if (monitor := troubled(self.monitors(file))) is not None:
+            what = f"The alarm {monitor.name}, which {file.led} monitors, {monitor.trouble}: it would take this back at once."
+            raise Conflict(what, monitor.mend)
+
+    def _warned(self, done: Deployed) -> Deployed:
+        """What is done at once is never refused for a monitor; that it may not stay is said."""
+        rollout = done.rollout
+        record = self._store.environment(rollout.subject) if rollout is not None and done.new else None
+        if record is None or not record.file.led:
+            return done
+        led = record.file.led
+        try:
+            monitor = troubled(self.monitors(record.file))
+        except TidegateError as error:
+            return replace(done, sentence=f"{done.sentence} Whether {led} will take it back cannot be seen: {error.what}")
+        return replace(done, sentence=f"{done.sentence} {monitor.warns(led)}") if monitor is not None else done
 
     def _must_have_watched(
         self, file: Environment, record: EnvironmentRecord | None, number: int, new: DocumentRecord | None

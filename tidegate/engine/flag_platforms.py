@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
 from tidegate.core.environment import Environment
 from tidegate.core.errors import Refused, Unreachable
+from tidegate.core.monitor import Monitor
 from tidegate.engine.agents import Agents
 from tidegate.engine.flag_board import FlagBoard
 from tidegate.engine.flags import FlagLever
 from tidegate.engine.places import Places
 from tidegate.ports import Lever, RouterReading
+
+T = TypeVar("T")
 
 
 class Away(Lever, Protocol):
@@ -22,6 +25,9 @@ class Away(Lever, Protocol):
 
     def must_be_free(self, file: Environment, baseline: str, candidate: str) -> None:
         """Raises Conflict when this cannot be begun there now."""
+
+    def monitors(self, file: Environment) -> Sequence[Monitor]:
+        """The alarms by which it goes back by itself, as they are now."""
 
 
 class FlagPlatforms(Places[FlagLever, Away]):
@@ -63,9 +69,13 @@ class FlagPlatforms(Places[FlagLever, Away]):
         if file.platform is not None:
             _or_nothing(lambda: self.away.must_be_free(file, baseline, candidate))
 
+    def monitors(self, file: Environment) -> Sequence[Monitor]:
+        """The alarms by which its platform goes back by itself, as they are now."""
+        return _or_nothing(lambda: self.away.monitors(file)) if file.platform is not None else ()
 
-def _or_nothing(ask: Callable[[], None]) -> None:
+
+def _or_nothing(ask: Callable[[], T]) -> T:
     try:
-        ask()
+        return ask()
     except Unreachable as error:
         raise Unreachable(error.what, "Nothing was begun. Try again when AWS answers.") from error

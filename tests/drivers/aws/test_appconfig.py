@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import boto3
 import pytest
 
 from tests.support.appconfig_place import Place, make_place
@@ -13,6 +14,7 @@ from tests.support.flag_agents import SUBJECT
 from tests.support.walk import until
 from tidegate.core.errors import Conflict, Invalid, NotFound, Refused
 from tidegate.core.flags.flags_file import read_flags
+from tidegate.core.monitor import Monitor
 from tidegate.core.plan import PlanFile
 from tidegate.core.rollout import Phase
 from tidegate.engine.releases import FlagsPart
@@ -145,6 +147,43 @@ def test_somebody_else_s_document_is_never_replaced_by_a_first_one(place: Place,
     with pytest.raises(Conflict, match="in force for shop/prod, and not nothing") as refused:
         world.release(OFF)
     assert "a configuration profile of its own" in refused.value.mend
+
+
+@pytest.mark.parametrize(("state", "says"), [("ALARM", "is in ALARM"), ("INSUFFICIENT_DATA", "has no data")])
+def test_an_alarm_that_appconfig_monitors_refuses_the_start_while_it_would_take_it_back(
+    world: AppConfigWorld, state: str, says: str
+) -> None:
+    world.place.alarm(state)
+    with pytest.raises(Conflict, match=f"The alarm {world.place.name}, which AppConfig monitors, {says}") as refused:
+        world.release(ON)
+    assert "out of the environment's monitors" in refused.value.mend
+    assert len(world.place.states()) == 1
+    world.place.alarm("OK")
+    world.release(ON)
+    world.ended(Phase.COMPLETED)
+
+
+def test_who_says_ignore_begins_all_the_same_and_appconfig_takes_it_back(world: AppConfigWorld) -> None:
+    world.place.alarm("ALARM")
+    world.release(ON, plan=PlanFile.model_validate(SLOWLY | {"if_firing": "ignore"}))
+    assert "AppConfig took it back" in world.ended(Phase.ROLLED_BACK).reason
+
+
+def test_what_is_done_at_once_is_never_refused_for_a_monitor_and_says_that_it_may_not_stay(world: AppConfigWorld) -> None:
+    assert "AppConfig" not in world.release(ON, now=True).sentence
+    world.ended(Phase.COMPLETED)
+    world.place.alarm("ALARM")
+    said = world.release(DARK, now=True).sentence
+    assert f"The alarm {world.place.name}, which AppConfig monitors, is in ALARM: AppConfig takes back at once" in said
+    world.until(lambda: world.last.settled)
+    assert "only a revert of its last deployment stays" in world.flag_orders.rollback(SUBJECT, "ann", to=1).sentence
+
+
+def test_an_alarm_whose_actions_are_switched_off_takes_nothing_back(world: AppConfigWorld) -> None:
+    boto3.client("cloudwatch").disable_alarm_actions(AlarmNames=[world.place.name])
+    world.place.alarm("ALARM")
+    file = world.flag_orders.file("shop", "prod")
+    assert world.flag_orders.monitors(file) == (Monitor(world.place.name),)
 
 
 def test_names_that_are_not_there_refuse_the_file(place: Place, tmp_path: Path) -> None:

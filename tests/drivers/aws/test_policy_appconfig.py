@@ -107,7 +107,7 @@ def test_an_action_is_allowed_for_each_kind_of_resource_that_aws_judges_it_by() 
     assert resources["appconfig:ListEnvironments"] == [ARNS.application]
     everywhere = {action for action, resource in resources.items() if resource == ["*"]}
     lists = {"appconfig:ListApplications", "appconfig:ListDeploymentStrategies"}
-    assert everywhere == lists | {"appconfig:CreateDeploymentStrategy"}
+    assert everywhere == lists | {"appconfig:CreateDeploymentStrategy", "cloudwatch:DescribeAlarms"}
     assert agents_policy(ARNS)["Statement"][0]["Resource"] == [ARNS.configuration]
 
 

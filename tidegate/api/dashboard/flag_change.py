@@ -80,6 +80,10 @@ def _ahead(services: ApiServices, which: Which, body: CheckBody) -> Response:
     plan = read(PlanFile, body.plan, "the plan") if body.plan.strip() else None
     found = ahead(services, which, wish.document, plan)
     risk = unprotected(
-        replaces=bool(found.base and found.changes), agents=found.agents, reported=found.reported, guards=found.guards
+        replaces=bool(found.base and found.changes),
+        agents=found.agents,
+        reported=found.reported,
+        guards=found.guards,
+        led=found.led,
     )
     return sheet("flags/ahead.html", which=which, ahead=found, base=wish.base, risk=risk)

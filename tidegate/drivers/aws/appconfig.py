@@ -5,11 +5,12 @@ Each environment has a pilot (`appconfig_pilot.py`), which flies beside the loop
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from tidegate.core.environment import Environment
 from tidegate.core.exposure import Exposure
+from tidegate.core.monitor import Monitor
 from tidegate.core.rollout import Readiness, Ready
 from tidegate.core.setting import UNSEEN, Applied, Setting
 from tidegate.core.verdict import TaskHealth
@@ -110,6 +111,9 @@ class AppConfigLever:
 
     def check(self, file: Environment) -> None:
         self._new(file).check()
+
+    def monitors(self, file: Environment) -> Sequence[Monitor]:
+        return self._new(file).monitors()
 
     def must_be_free(self, file: Environment, baseline: str, candidate: str) -> None:
         self._new(file).must_be_free(baseline, candidate)

@@ -14,6 +14,7 @@ import structlog
 from tidegate.core.environment import Environment
 from tidegate.core.errors import Conflict, Invalid
 from tidegate.core.exposure import NONE
+from tidegate.core.monitor import Monitor
 from tidegate.core.setting import Setting
 from tidegate.core.strategy import AT_ONCE, LEADER, Strategy, strategy_of
 from tidegate.drivers.aws import appconfig_requests as requests
@@ -111,6 +112,10 @@ class Pilot:
                 "Make a freeform one, hosted by AppConfig, for Tidegate alone: its document is evaluated by Tidegate's agent.",
                 "platform.appconfig.profile",
             )
+
+    def monitors(self) -> tuple[Monitor, ...]:
+        """The alarms by which AppConfig goes back by itself, as they are now."""
+        return self._reader.monitors()
 
     def must_be_free(self, baseline: str, candidate: str) -> None:
         """Raises Conflict when it cannot be begun now."""

@@ -13,8 +13,10 @@ from typing import Any
 from tidegate.core.environment import Environment
 from tidegate.core.errors import NotFound, Refused
 from tidegate.core.flags.document import FlagDocument
+from tidegate.core.monitor import Monitor
 from tidegate.core.strategy import LEADER
 from tidegate.drivers.aws import appconfig_requests as requests
+from tidegate.drivers.aws.appconfig_monitors import monitors
 from tidegate.drivers.aws.appconfig_requests import Place
 from tidegate.drivers.aws.appconfig_seen import Deployment, Seen, read_item
 from tidegate.drivers.aws.call import Call, Caller, Callers
@@ -71,6 +73,12 @@ class Reader:
                     return str(item["Id"])
         there = ", ".join(sorted(str(item["Name"]) for item in items)[:10]) or "none"
         raise NotFound(f"{LEADER} has no {kind} {wanted!r}.", f"Make it, or correct the name. There are: {there}.")
+
+    def monitors(self) -> tuple[Monitor, ...]:
+        """The alarms by which AppConfig goes back by itself, as they are now."""
+        place = self.place()
+        environments = self.items(requests.environments(place.application))
+        return monitors(self.caller, next((one for one in environments if one["Id"] == place.environment), {}))
 
     def document(self, version: str) -> FlagDocument:
         """Ours under this number. Raises NotFound."""
