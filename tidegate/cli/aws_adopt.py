@@ -26,7 +26,10 @@ Version = Annotated[
     typer.Option("--version", metavar="VERSION", help="What to call the version that runs; by default as its revision, r7."),
 ]
 Region = Annotated[str, typer.Option("--region", metavar="REGION", help="AWS region; by default the one that boto3 finds.")]
-Output = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where the service file is written.")]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Where the service file is written; by default SERVICE.yaml."),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Make the changes, without asking.")]
 
 
@@ -38,7 +41,7 @@ def adopt(
     rule: Rule = "",
     version: Version = None,
     region: Region = "",
-    output: Output = Path("web.yaml"),
+    output: Output = None,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
@@ -55,6 +58,7 @@ def adopt(
     from tidegate.drivers.aws.alb_requests import digest_of  # noqa: PLC0415
 
     shown, aws, second = screen(as_json=as_json), caller(Access(region)), other or f"{service}-tidegate"
+    region, output = aws.region, output or Path(f"{service}.yaml")
     if output.exists() and (yes or can_ask(shown)):
         raise Refused(f"There is a file {output} already.", "Move it, or name another one with --output.")
     found = find(aws, cluster, service, second, rule)
@@ -74,11 +78,12 @@ def adopt(
         except Unreachable as error:
             raise Unreachable(error.what, "What was made so far is used: type it again.") from error
     file = file_of(found, service, second, region)
-    output.write_text(_as_yaml(file))
+    output.write_text(_as_yaml(file, name, output))
     if as_json:
         shown.document({"steps": said, "version": name, "made": True})
         return
     shown.line(f"{output} is the service file: look it over. Nothing has moved, {name} serves everybody.")
+    shown.line(f"What Tidegate may need there: tidegate aws plan -f {output}")
     shown.line(f"Let Tidegate have it: tidegate deploy -f {output} --version {name}")
 
 
@@ -113,13 +118,24 @@ def file_of(found: Found, name: str, other: str, region: str) -> Service:
         "ecs": {"task_definition": found.revision, "images": {found.container: found.image}},
         "count": max(1, int(found.service.get("desiredCount", 1))),
     }
-    plan = {"canary": {"first": "10%", "hold": "10m"}, "bake": "10m", "keep_baseline": "15m"}
-    return Service.model_validate({"service": name, "platform": {"ecs": ecs}, "tasks": tasks, "plan": plan})
+    return Service.model_validate({"service": name, "platform": {"ecs": ecs}, "tasks": tasks, "plan": PLAN})
 
 
-def _as_yaml(file: Service) -> str:
+PLAN = {"canary": {"first": "10%", "hold": "10m"}, "bake": "10m", "keep_baseline": "15m"}
+HEAD = """\
+# {service} on Amazon ECS; {version} runs. For the next version give it another image and say: tidegate deploy -f {output}
+"""
+FOOT = """\
+# Alarms of CloudWatch that take a release back. Name yours, and remove the #.
+# alarms:
+#   - {name: errors, cloudwatch: NAME, missing: not_breaching}
+"""
+
+
+def _as_yaml(file: Service, version: str, output: Path) -> str:
     import yaml  # noqa: PLC0415
 
     content = file.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
-    kept = {key: content[key] for key in ("service", "platform", "tasks", "plan") if key in content}
-    return yaml.safe_dump(kept, sort_keys=False, width=120)
+    kept = {key: content[key] for key in ("service", "platform", "tasks") if key in content}
+    written = yaml.safe_dump(kept | {"plan": PLAN}, sort_keys=False, width=120)
+    return f"{HEAD.format(service=file.service, version=version, output=output)}{written}{FOOT}"

@@ -123,6 +123,9 @@ def test_a_service_is_taken_over_without_moving_anybody_and_released_then(
     assert adopt(running, "-o", str(path), "--yes") == 0
     file = read(Service, read_yaml(path.read_text(), "web.yaml"), "web.yaml")
     assert file.platform is not None
+    assert file.platform.ecs is not None
+    assert file.platform.ecs.region == "us-east-1"  # another controller may find another one
+    assert "first: 10%" in path.read_text()  # what matters is said, also where it is what one gets without a word
     sides = running.services()
     assert {name: one["desiredCount"] for name, one in sides.items()} == {running.name: 2, running.other: 0}
     sign_in, forward = running.rules()

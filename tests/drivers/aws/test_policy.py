@@ -186,10 +186,27 @@ def test_plan_says_what_is_there_and_prints_the_policy(
         "task definition",
         "alarm",
     ]
+    assert found["there"][5]["is_now"] == "web runs shop/web:none"
     assert found["there"][5]["changes"].endswith("web: shop/web:2")
     assert "ecs:UpdateService" in actions_of(found["policy"])
     assert plan("-f", written(tmp_path, place), "--policy") == 0
     assert json.loads(capsys.readouterr().out) == found["policy"]
+
+
+@pytest.mark.real
+def test_plan_says_in_what_the_second_side_is_unlike_the_first(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path, place)
+    assert plan("-f", path, "--json") == 0
+    assert "unlike" not in capsys.readouterr().out
+    boto3.client("ecs").update_service(
+        cluster=place.cluster, service=place.services[1], deploymentConfiguration={"maximumPercent": 150}
+    )
+    assert plan("-f", path, "--json") == 0
+    first, second = json.loads(capsys.readouterr().out)["there"][:2]
+    assert "unlike" not in first["is_now"]
+    assert second["is_now"].endswith(f"unlike {place.services[0]} in deploymentConfiguration")
 
 
 @pytest.mark.real

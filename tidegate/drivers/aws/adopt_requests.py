@@ -26,7 +26,7 @@ _GROUP = (
     "IpAddressType",
 )
 """What CreateTargetGroup takes of what DescribeTargetGroups tells."""
-_SERVICE = (
+OF_A_SERVICE = (
     "taskDefinition",
     "capacityProviderStrategy",
     "platformVersion",
@@ -86,7 +86,7 @@ def copy_service(cluster: str, service: Mapping[str, Any], name: str, group: str
     """Without tasks. Sent once: it is looked for before it is sent again."""
     first = service["loadBalancers"][0]
     balancer = {"targetGroupArn": group, "containerName": first["containerName"], "containerPort": first["containerPort"]}
-    parameters = {key: service[key] for key in _SERVICE if service.get(key) not in (None, [], {}, "")}
+    parameters = {key: service[key] for key in OF_A_SERVICE if service.get(key) not in (None, [], {}, "")}
     if "capacityProviderStrategy" not in parameters and service.get("launchType"):
         parameters["launchType"] = service["launchType"]
     if service.get("propagateTags") not in (None, "NONE"):

@@ -13,6 +13,7 @@ from tidegate.core.errors import Refused, TidegateError, Unreachable
 from tidegate.core.platform import Ecs
 from tidegate.core.service import Service
 from tidegate.drivers.aws import alb_requests
+from tidegate.drivers.aws.adopt_requests import OF_A_SERVICE
 from tidegate.drivers.aws.alb_seen import STABLE, VERSION
 from tidegate.drivers.aws.call import Call, Caller
 from tidegate.drivers.aws.codedeploy import CodeDeployPilot
@@ -53,10 +54,10 @@ def _of_ecs(file: Service, ecs: Ecs, caller: Caller) -> Survey:
     services = {one["serviceName"]: one for one in (found or {}).get("services", ()) if one.get("status") == "ACTIVE"}
     described = asked(lambda: caller.do(alb_requests.describe_definition(template)))
     definition: Mapping[str, Any] = described.get("taskDefinition", {}) if described else {}
-    versions = {name: _version(caller, one) for name, one in services.items()}
+    versions = {name: _version(caller, services.get(name)) for name in ecs.services}
     findings = [
         *(
-            _service(ecs, name, group, services.get(name), versions.get(name, ""))
+            _service(ecs, name, group, services.get(name), versions[name] + _unlike(ecs, services, name))
             for name, group in zip(ecs.services, ecs.target_groups, strict=True)
         ),
         *(_targets(caller, group) for group in ecs.target_groups),
@@ -91,18 +92,30 @@ def _of_codedeploy(file: Service, place: CodeDeploy, caller: Caller) -> Survey:
     return Survey((finding, _definition(file, definition), *alarms(file.alarms, caller)), _roles(definition), arn)
 
 
-def _version(caller: Caller, service: Mapping[str, Any]) -> str:
-    answer = asked(lambda: caller.do(alb_requests.describe_definition(service["taskDefinition"])))
-    return alb_requests.read_definition(answer).version if answer else ""
+def _version(caller: Caller, service: Mapping[str, Any] | None) -> str:
+    """Which version it runs; "" when that is none of ours."""
+    answer = asked(lambda: caller.do(alb_requests.describe_definition(service["taskDefinition"]))) if service else None
+    version = alb_requests.read_definition(answer).version if answer else ""
+    return f" ({version})" if version else ""
 
 
-def _service(ecs: Ecs, name: str, group: str, found: Mapping[str, Any] | None, version: str) -> Finding:
+def _unlike(ecs: Ecs, services: Mapping[str, Mapping[str, Any]], name: str) -> str:
+    """In what this second side differs from the first one, where it should be like it."""
+    first, second = ecs.services
+    if name != second or not {first, second} <= services.keys():
+        return ""
+    one, other = services[first], services[second]
+    differs = [key for key in OF_A_SERVICE if key != "taskDefinition" and (one.get(key) or None) != (other.get(key) or None)]
+    return f"; unlike {first} in {', '.join(differs)}" if differs else ""
+
+
+def _service(ecs: Ecs, name: str, group: str, found: Mapping[str, Any] | None, more: str) -> Finding:
     kind = "ECS service"
     if found is None:
         mend = "Make it like the other one, or correct the name."
         return Finding(kind, name, "not there", wrong=f"The cluster {ecs.cluster} has no service {name}.", mend=mend)
     definition = str(found["taskDefinition"]).rpartition("/")[2]
-    is_now = f"{found.get('desiredCount', 0)} tasks of {definition}" + (f" ({version})" if version else "")
+    is_now = f"{found.get('desiredCount', 0)} tasks of {definition}{more}"
     controller = (found.get("deploymentController") or {}).get("type", "ECS")
     groups = [one.get("targetGroupArn") for one in found.get("loadBalancers", ())]
     if controller != "ECS":
@@ -156,7 +169,8 @@ def _definition(file: Service, definition: Mapping[str, Any]) -> Finding:
         return Finding(kind, name, "there", wrong=wrong, mend=mend)
     other = [f"{one}: {image}" for one, image in wanted.items() if images[one] != image]
     changes = f"a copy with the tag {VERSION}" + (f" and {', '.join(other)}" if other else "")
-    return Finding(kind, name, f"{len(images)} containers", f"nothing; each version is registered as {changes}")
+    running = ", ".join(f"{one} runs {image}" for one, image in images.items())
+    return Finding(kind, name, running, f"nothing; each version is registered as {changes}")
 
 
 def _short(arn: str) -> str:
