@@ -122,6 +122,12 @@ def test_what_failed_before_and_was_ended_is_deployed_anew() -> None:
     assert "forceNewDeployment" not in alb_requests.run(PLACE, step.side, "web:4", 2).parameters
 
 
+def test_a_deployment_that_failed_long_ago_and_has_no_tasks_keeps_nobody_from_being_ready() -> None:
+    whole = green("web:3", "COMPLETED", failed="it was another one")
+    sides = (whole.sides[0], replace(whole.sides[1], running=2, healthy=2))
+    assert alb_next.readiness(PLACE, story(replace(whole, sides=sides)), "v2", 2, NOW).ready is Ready.YES
+
+
 def answering(*tasks: dict[str, Any]) -> Caller:
     class Tasks:
         def do(self, call: Call) -> Answer:

@@ -36,6 +36,7 @@ CRASHES = "echo 'DATABASE_URL is not set' >&2; exit 1"
 class Harbour:
     shop: Shop
     docker: Docker
+    ports: dict[str, int]
 
     def running(self) -> list[str]:
         """The versions of the containers that really run, by the revision of their task definition."""
@@ -65,17 +66,22 @@ def harbour(moto_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         repository = f"{engine.registry}/web"
         place = make_place(moto_url, f"{repository}:none", host=True, breaker=True)
         with open_shop(place, ports, directory / "envoy", repository) as shop:
-            yield Harbour(shop, engine)
+            yield Harbour(shop, engine, ports)
 
 
 def published(engine: Docker) -> dict[str, int]:
-    """By image, the port on which its containers listen. The last one listens nowhere."""
-    ports = {f"{engine.registry}/web:{version}": free_port() for version in ("v1", "v2", "v3")}
+    """By image, the port on which its containers listen. v4 crashes until it is mended."""
+    ports = {f"{engine.registry}/web:{version}": free_port() for version in ("v1", "v2", "v3", "v4")}
     for image, port in ports.items():
-        fault = SOME_FAIL if image.endswith("v3") else ""
-        engine.publish(image, {"www/cgi-bin/index.cgi": ANSWERS.format(fault=fault)}, SERVES.format(port=port))
-    engine.publish(f"{engine.registry}/web:v4", {}, CRASHES)
+        if image.endswith("v4"):
+            engine.publish(image, {}, CRASHES)
+        else:
+            publish(engine, image, port, SOME_FAIL if image.endswith("v3") else "")
     return ports
+
+
+def publish(engine: Docker, image: str, port: int, fault: str = "") -> None:
+    engine.publish(image, {"www/cgi-bin/index.cgi": ANSWERS.format(fault=fault)}, SERVES.format(port=port))
 
 
 def test_containers_are_released_and_taken_back(harbour: Harbour) -> None:
@@ -84,6 +90,7 @@ def test_containers_are_released_and_taken_back(harbour: Harbour) -> None:
     failing_version_goes_back(harbour)
     crashing_version_is_given_up_by_ecs_and_nobody_was_let_in(harbour)
     image_that_nobody_can_pull_is_given_up_too(harbour)
+    crashing_version_is_deployed_again_when_it_is_mended(harbour)
 
 
 def good_version_takes_the_place_of_the_other(harbour: Harbour) -> None:
@@ -121,3 +128,11 @@ def is_given_up(harbour: Harbour, version: str, why: str) -> None:
     until(lambda: harbour.running() == ["v2"], 60, "nothing else runs", harbour.running)
     visits = shop.visitors.visits[before:]
     assert {(visit.version, visit.status) for visit in visits} == {("v2", 200)}
+
+
+def crashing_version_is_deployed_again_when_it_is_mended(harbour: Harbour) -> None:
+    shop, image = harbour.shop, f"{harbour.shop.repository}:v4"
+    publish(harbour.docker, image, harbour.ports[image])
+    assert shop.deploy("v4", plan=LINEAR) == 0, shop.said
+    shop.tidegate.tidied(shop.last(), within=120)
+    until(lambda: harbour.running() == ["v4"], 60, "v2's container has ended", harbour.running)

@@ -45,7 +45,7 @@ class Side:
     state: str = ""  # of its newest deployment: IN_PROGRESS, COMPLETED, FAILED
     why: str = ""
     began: datetime | None = None  # its newest deployment
-    deployments: int = 0
+    deployments: int = 0  # the newest, and those before it that still have tasks
     healthy: int = 0
     unhealthy: int = 0
     unhealthy_why: str = ""
@@ -170,12 +170,16 @@ def _side(service: Mapping[str, Any], targets: Sequence[Mapping[str, Any]], defi
         state=newest.get("rolloutState", ""),
         why=newest.get("rolloutStateReason", "").rstrip("."),
         began=newest.get("createdAt"),
-        deployments=len(deployments),
+        deployments=sum(one is newest or _has_tasks(one) for one in deployments),
         healthy=sum(state.get("State") == "healthy" for state in states),
         unhealthy=len(sick),
         unhealthy_why=str(sick[0].get("Description") or sick[0].get("Reason") or "unhealthy") if sick else "",
         setback=next(iter([*failed, *told]), "").rstrip("."),
     )
+
+
+def _has_tasks(deployment: Mapping[str, Any]) -> bool:
+    return bool(deployment.get("runningCount", 0) or deployment.get("pendingCount", 0))
 
 
 def weights_of(exposure: Exposure) -> tuple[int, int]:
