@@ -87,8 +87,14 @@ def newer_python() -> str | None:
     return None
 
 
+def is_there(program: str) -> bool:
+    """busybox goes into images that have no libraries."""
+    path = shutil.which(program, path=SBIN)
+    return path is not None and not (program == "busybox" and b"ld-linux" in Path(path).read_bytes())
+
+
 def install_programs() -> int:
-    missing = [package for program, package in WANTED.items() if not shutil.which(program, path=SBIN)]
+    missing = [package for program, package in WANTED.items() if not is_there(program)]
     if not shutil.which("initdb") and not list(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
         missing.append(POSTGRES)
     if not missing:
