@@ -90,7 +90,11 @@ def newer_python() -> str | None:
 def is_there(program: str) -> bool:
     """busybox goes into images that have no libraries."""
     path = shutil.which(program, path=SBIN)
-    return path is not None and not (program == "busybox" and b"ld-linux" in Path(path).read_bytes())
+    return path is not None and not (program == "busybox" and is_linked(path))
+
+
+def is_linked(path: str) -> bool:
+    return subprocess.run(["ldd", path], check=False, capture_output=True).returncode == 0
 
 
 def install_programs() -> int:
