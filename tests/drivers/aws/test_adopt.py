@@ -14,6 +14,7 @@ import pytest
 
 from tests.drivers.aws.test_alb_requests import must_be_taken
 from tests.support.aws_world import AwsWorld, Place, _network
+from tests.support.both import BOTH
 from tests.support.fault_proxy import Fault, FaultProxy, Wrong
 from tests.support.terminal import terminal
 from tidegate.cli.main import main
@@ -55,8 +56,8 @@ class Running:
 
 
 @pytest.fixture
-def proxy(moto_url: str, ministack_url: str, keys: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
-    with FaultProxy({"ecs": ministack_url}, otherwise=moto_url) as proxy:
+def proxy(balancer_url: str, ministack_url: str, keys: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
+    with FaultProxy({"ecs": ministack_url}, otherwise=balancer_url) as proxy:
         for name in ("ELASTIC_LOAD_BALANCING_V2", "ECS", "CLOUDWATCH"):
             monkeypatch.setenv(f"AWS_ENDPOINT_URL_{name}", proxy.url)
         yield proxy
@@ -174,6 +175,8 @@ def test_a_file_that_is_there_is_not_written_over_and_nobody_is_asked(running: R
 
 
 @pytest.mark.real
+@pytest.mark.timeout(300)  # to start localemu takes its time
+@BOTH
 def test_programs_are_told_that_it_was_made_when_it_was(
     running: Running, tmp_path: Path, proxy: FaultProxy, capsys: pytest.CaptureFixture[str]
 ) -> None:

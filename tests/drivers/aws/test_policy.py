@@ -13,6 +13,7 @@ import pytest
 from tests.core.test_platform import ARN, ECS, file
 from tests.support.aws_stories import completed, first
 from tests.support.aws_world import AwsWorld, Place, make_place
+from tests.support.both import BOTH
 from tests.support.fault_proxy import FaultProxy
 from tidegate.cli.main import main
 from tidegate.core.document import read
@@ -66,8 +67,8 @@ class Guarded(AwsWorld):
 
 
 @pytest.fixture
-def proxy(moto_url: str, ministack_url: str, keys: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
-    with FaultProxy({"ecs": ministack_url}, otherwise=moto_url) as proxy:
+def proxy(balancer_url: str, ministack_url: str, keys: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
+    with FaultProxy({"ecs": ministack_url}, otherwise=balancer_url) as proxy:
         for name in ("ELASTIC_LOAD_BALANCING_V2", "ECS", "CLOUDWATCH"):
             monkeypatch.setenv(f"AWS_ENDPOINT_URL_{name}", proxy.url)
         yield proxy
@@ -172,6 +173,8 @@ def written(tmp_path: Path, place: Place, **ecs: Any) -> str:
 
 
 @pytest.mark.real
+@pytest.mark.timeout(300)  # to start localemu takes its time
+@BOTH
 def test_plan_says_what_is_there_and_prints_the_policy(
     place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
