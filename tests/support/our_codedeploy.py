@@ -22,6 +22,7 @@ from tidegate.drivers.aws.call import Answer, Call
 GONE = {"Succeeded", "Failed", "Stopped"}
 INSTALLS = timedelta(seconds=10)
 ROLLS_BACK = timedelta(seconds=10)
+MINUTE = timedelta(minutes=1)
 ACCOUNT = "arn:aws:ecs:us-east-1:123456789012"
 AMAZONS = {
     "CodeDeployDefault.ECSAllAtOnce": {"type": "AllAtOnce"},
@@ -81,8 +82,12 @@ class Made:
 class OurCodeDeploy:
     """Implements call.Caller."""
 
-    def __init__(self, clock: Callable[[], datetime], *, asks: bool = False, keeps: int = 10) -> None:
+    def __init__(
+        self, clock: Callable[[], datetime], *, asks: bool = False, keeps: int = 10, minute: timedelta = MINUTE
+    ) -> None:
+        """`minute`: how long one of its minutes takes."""
         self._clock = clock
+        self.minute = minute
         self.asks, self.keeps = asks, keeps
         self.controller = "CODE_DEPLOY"
         self.definitions: list[dict[str, Any]] = []
@@ -111,13 +116,13 @@ class OurCodeDeploy:
         if one.status in GONE:
             return
         if one.undoes:
-            if now - one.created >= ROLLS_BACK:
+            if now - one.created >= ROLLS_BACK * (self.minute / MINUTE):
                 self._bring_back(one, now)
             return
         if one.status == "Created" and now > one.created:
             one.status, one.blue = "InProgress", self.primary
             self.sets.append(self._set(one.definition, "ACTIVE"))
-        if one.let_in is None and one.status == "InProgress" and now - one.created >= INSTALLS:
+        if one.let_in is None and one.status == "InProgress" and now - one.created >= INSTALLS * (self.minute / MINUTE):
             one.status, one.let_in = ("Ready", None) if self.asks else ("InProgress", now)
         if one.let_in is not None and one.shifted is None:
             one.weight = self._weight(one, now)
@@ -125,22 +130,21 @@ class OurCodeDeploy:
                 one.shifted = now
                 for each in self.sets:
                     each["status"] = "PRIMARY" if each["taskDefinition"] == one.definition else "ACTIVE"
-        if one.shifted is not None and now - one.shifted >= timedelta(minutes=self.keeps):
+        if one.shifted is not None and now - one.shifted >= self.keeps * self.minute:
             self._end(one, "Succeeded")
             self.sets = [each for each in self.sets if each["taskDefinition"] == one.definition]
 
-    @staticmethod
-    def _weight(one: Made, now: datetime) -> int:
+    def _weight(self, one: Made, now: datetime) -> int:
         assert one.let_in is not None
         passed = now - one.let_in
         match one.routing["type"]:
             case "TimeBasedCanary":
                 how = one.routing["timeBasedCanary"]
                 first = int(how["canaryPercentage"])
-                return first if passed < timedelta(minutes=how["canaryInterval"]) else 100
+                return first if passed < how["canaryInterval"] * self.minute else 100
             case "TimeBasedLinear":
                 how = one.routing["timeBasedLinear"]
-                return min(100, int(how["linearPercentage"]) * (1 + passed // timedelta(minutes=how["linearInterval"])))
+                return min(100, int(how["linearPercentage"]) * (1 + passed // (how["linearInterval"] * self.minute)))
             case _:
                 return 100
 
@@ -335,7 +339,7 @@ class OurCodeDeploy:
         if deploymentWaitType == "READY_WAIT" and one.status == "Ready":
             one.status, one.let_in = "InProgress", self._clock()
         elif deploymentWaitType == "TERMINATION_WAIT" and one.shifted is not None and one.status not in GONE:
-            one.shifted -= timedelta(minutes=self.keeps)
+            one.shifted -= self.keeps * self.minute
         else:
             raise Refused("refused with DeploymentIsNotInReadyStateException: not yet", "Wait.")
         return {}
