@@ -27,7 +27,7 @@ from datetime import datetime, timedelta
 
 from tidegate.core.duration import say_duration, say_roughly
 from tidegate.core.exposure import NONE
-from tidegate.core.following import is_on_its_way, together_with_leader
+from tidegate.core.following import is_on_its_way, overtaken, together_with_leader
 from tidegate.core.plan import Hook, Step, Unsure
 from tidegate.core.rollout import HookState, Phase, Ready, Rollout, Seen, Tidy, complete, decided, roll_back, shift_to
 from tidegate.core.setting import Applied, Setting
@@ -290,6 +290,8 @@ def _judge(rollout: Rollout, seen: Seen, step: Step) -> Rollout:
 
 
 def _rolling_back(rollout: Rollout, seen: Seen, now: datetime) -> Rollout:
+    if seen.candidate.overtaken:
+        return overtaken(rollout, seen.candidate.overtaken, now)
     if seen.applied.exposure != NONE:
         return rollout
     if seen.candidate.forth:

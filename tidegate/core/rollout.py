@@ -169,6 +169,7 @@ class Readiness:
     back: str = ""  # why he has turned back; "" while he has not
     busy: str = ""  # what he still does, once everybody is let in
     forth: bool = False  # he may still let somebody in: nobody has seen him turn back
+    overtaken: str = ""  # what somebody else has put in force there since: it is not undone
 
 
 class HookState(StrEnum):

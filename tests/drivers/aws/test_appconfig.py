@@ -93,6 +93,23 @@ def stop_there(world: AppConfigWorld, number: int) -> None:
     client.stop_deployment(**of, DeploymentNumber=number, AllowRevert=True)
 
 
+def test_what_somebody_deployed_after_ours_ends_the_rollout_and_stays(world: AppConfigWorld) -> None:
+    bakes = PlanFile.model_validate({"all_at_once": True, "bake": "1h"})
+    world.release(ON, plan=bakes)
+    world.until(lambda: world.last.phase is Phase.WATCHING)
+    world.until(lambda: world.place.states()[-1] == ("2", "BAKING"))
+    stop_there(world, 2)
+    world.place.deploy(strategy="AppConfig.Linear50PercentEvery30Seconds")
+    until(lambda: world.place.deployments()[-1]["State"] == "COMPLETE", 60, "it is over")
+    reason = world.ended(Phase.ROLLED_BACK).reason
+    assert "version 3 of AppConfig, which somebody deployed in AppConfig (deployment 3), stays" in reason
+    for _ in range(20):
+        world.tick()
+    assert [state for _, state in world.place.states()] == ["COMPLETE", "ROLLED_BACK", "COMPLETE"]
+    with pytest.raises(Conflict, match="in force for shop/prod, and not 1"):
+        world.release(DARK)
+
+
 def test_a_rollback_after_the_end_reverts_also_while_the_alarm_fires(world: AppConfigWorld) -> None:
     world.release(ON)
     world.ended(Phase.COMPLETED)

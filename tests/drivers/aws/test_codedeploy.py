@@ -195,15 +195,23 @@ def test_somebody_elses_deployment_refuses_the_start_and_is_left_alone(world: Co
     assert not any(call.operation == "stop_deployment" for call in world.codedeploy.calls)
 
 
-def test_somebody_who_was_faster_is_waited_for_and_his_version_is_put_back(world: CodeDeployWorld) -> None:
+def test_what_somebody_who_was_faster_had_deployed_ends_the_rollout_and_stays(world: CodeDeployWorld) -> None:
     first(world)
     world.release("v2")
     world.codedeploy._new(world.codedeploy.definitions[0]["taskDefinitionArn"], {"type": "AllAtOnce"}, "by hand")
     world.seconds_until(lambda: "waits for d-000000002, which user made" in world.rollout().decision.why)
     world.seconds_until(lambda: ended(world, Phase.ROLLED_BACK))
-    world.tidy()
-    assert world.rollout().reason.startswith("another version or salt is applied than was asked for")
-    assert world.codedeploy.users() == {"shop/web:v1": 100}
+    assert world.rollout().reason == "d-000000002, which user made in CodeDeploy, stays"
+    assert world.rollout().tidied
+    for _ in range(30):
+        world.tick()
+    assert world.codedeploy.users() == {"shop/web:v0": 100}
+    assert world.forward() == ["tidegate web-1 v1", "by hand"]
+    with pytest.raises(Conflict, match="is at v1, and CodeDeploy serves another revision now"):
+        world.release("v3")
+    world.orders.rollback("web", "ann", to="v2")
+    world.seconds_until(lambda: ended(world, Phase.COMPLETED) and world.rollout().candidate == "v2")
+    assert world.codedeploy.users() == {"shop/web:v2": 100}, "a person said what is meant"
 
 
 class Overtaken(Fused):

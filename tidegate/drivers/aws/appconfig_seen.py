@@ -8,7 +8,8 @@ Its rules:
 3.  On the way back a deployment is stopped whatever it has come to; a completed one is reverted, which no alarm prevents.
     Only when that is not possible any more, what is wanted is deployed again, for everybody at once. Whoever goes to an older
     document step by step goes by steps.
-4.  Without a rollout nothing is asked for: what a person did in AppConfig is not undone behind his back.
+4.  Without a rollout nothing is asked for: what a person did in AppConfig is not undone behind his back. Nor is what he has put
+    in force since a rollout began: that ends it.
 """
 
 from __future__ import annotations
@@ -109,7 +110,7 @@ def next_act(setting: Setting, seen: Seen) -> Stop | Start | None:
             return None
         is_right = under_way.rollout == setting.rollout and under_way.version == wanted
         return None if is_right or under_way.state == "ROLLING_BACK" else Stop(under_way.number)
-    if wanted in ("", seen.in_force):
+    if wanted in ("", seen.in_force) or overtaken(setting, seen):
         return None
     tried = seen.of(setting.rollout)
     if not back and setting.slot and tried is not None:
@@ -130,6 +131,19 @@ def _back_to(wanted: str, seen: Seen) -> Stop | None:
     return Stop(last.number) if is_last and seen.at - last.completed < REVERTIBLE else None
 
 
+def overtaken(setting: Setting, seen: Seen) -> str:
+    """What somebody else put in force since this rollout began; "" when nothing. Who wants it now (without guards) gets it."""
+    last = seen.complete[0] if seen.complete else None
+    errand, ours = setting.errand, seen.of(setting.rollout)
+    if last is None or last.rollout or errand is None or seen.under_way is not None:
+        return ""
+    if ours is not None:
+        is_since = last.number > ours.number
+    else:
+        is_since = errand.plan.guarded and last.completed is not None and last.completed >= errand.since
+    return f"{last.version}, which somebody deployed in {LEADER} (deployment {last.number}), stays" if is_since else ""
+
+
 def applied(setting: Setting, seen: Seen) -> Applied:
     """In the words of the setting. Who is bucketed there are sessions: the salt is nobody's."""
     under_way, in_force = seen.under_way, seen.in_force
@@ -143,6 +157,8 @@ def applied(setting: Setting, seen: Seen) -> Applied:
 
 
 def readiness(setting: Setting, seen: Seen, version: str) -> Readiness:
+    if over := overtaken(setting, seen):
+        return Readiness(Ready.YES, back=over, overtaken=over)
     found, under_way = seen.of(setting.rollout), seen.under_way
     if found is not None and found.is_taken_back and seen.in_force != version:
         return Readiness(Ready.YES, back=f"{LEADER} took it back: {found.why or found.state}")

@@ -5,7 +5,8 @@
 3.  Nobody else's deployment, and no rollback of CodeDeploy's own, is touched.
 4.  Back again by a deployment of our own only when CodeDeploy does not go back by itself.
 5.  Nobody is let in, and no old task goes, before the rollout has come so far.
-6.  Without a rollout that asks, nothing is deployed: what a person or CodeDeploy did since is not undone.
+6.  Without a rollout that asks, nothing is deployed: what a person or CodeDeploy did since is not undone. Nor is what a person
+    had deployed since a rollout began: that ends it.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def _go_on(setting: Setting, counts: dict[str, int], current: Deployment, seen: 
 
 def _deploy(setting: Setting, goal: str, seen: Seen, now: datetime) -> Deploy | None:
     errand = setting.errand
-    if errand is None or not goal or not seen.task_sets or seen.share(goal) == FULL:
+    if errand is None or not goal or not seen.task_sets or seen.share(goal) == FULL or overtaken(setting, seen):
         return None
     last = seen.of(setting.rollout, goal)
     if not errand.back:
@@ -80,6 +81,21 @@ def _deploy(setting: Setting, goal: str, seen: Seen, now: datetime) -> Deploy | 
     ended = [one for one in seen.deployments if one.status in ("Failed", "Stopped")]
     is_late = all(one.ended is not None and now - one.ended > GOES_BACK for one in ended)
     return Deploy(goal, AT_ONCE) if is_late else None
+
+
+def overtaken(setting: Setting, seen: Seen) -> str:
+    """What somebody else had deployed since this rollout began, and serves; "" when nothing. Who wants it now (without guards)
+    gets it now."""
+    forward = [one for one in seen.deployments if not one.is_rollback and one.status == "Succeeded"]
+    errand, last = setting.errand, forward[-1] if forward else None
+    if last is None or last.rollout or errand is None or seen.current is not None or seen.has(setting.stable):
+        return ""
+    ours = seen.of(setting.rollout, setting.slot or setting.stable)
+    if ours is None:
+        is_since = errand.plan.guarded and last.ended is not None and last.ended >= errand.since
+    else:
+        is_since = seen.deployments.index(ours) < seen.deployments.index(last)
+    return f"{last.id}, which {last.creator or 'somebody'} made in CodeDeploy, stays" if is_since else ""
 
 
 def _scale(setting: Setting, counts: dict[str, int], seen: Seen) -> Scale | None:
@@ -124,6 +140,8 @@ def readiness(setting: Setting, seen: Seen, version: str) -> Readiness:
 
 
 def _readiness(setting: Setting, seen: Seen, version: str) -> Readiness:
+    if over := overtaken(setting, seen):
+        return Readiness(Ready.NOT_YET, over, back=over, overtaken=over)
     mine = seen.of(setting.rollout, version)
     current = seen.current
     if mine is not None and mine.status in ("Failed", "Stopped"):
