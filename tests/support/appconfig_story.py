@@ -6,11 +6,11 @@ A person gives an order again that was refused. Nothing is made twice: three doc
 
 from __future__ import annotations
 
-import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ ORDERS = 30
 """So often a person tries."""
 PAUSE = 0.03
 """Seconds of ours between two of the story's."""
+_NUMBERS = count(1)
 
 
 class GuardedWorld(AppConfigWorld):
@@ -73,8 +74,8 @@ class Story:
         self.place, self.proxy, self.calls = place, proxy, calls
         self.world = GuardedWorld(home, place, calls)
         self.direct = boto3.client("appconfig"), boto3.client("cloudwatch")
-        some = random.Random(place.name)
-        self.steps = f"{some.randrange(5001, 9999) / 100:g}%", f"{some.randrange(1001, 1999) / 100:g}%"
+        number = next(_NUMBERS)
+        self.steps = f"{50 + number / 100:g}%", f"{10 + number / 100:g}%"
         """Of a size that nobody else's strategies have: they are of the whole account."""
 
     def tell(self, faults: dict[str, Fault]) -> dict[str, Counter[str]]:
@@ -151,12 +152,15 @@ class Story:
         hosted = appconfig.list_hosted_configuration_versions(**of, ConfigurationProfileId=self.place.profile)["Items"]
         assert len(hosted) == 3, what
         pages = appconfig.get_paginator("list_deployment_strategies").paginate()
-        factors = Counter(f"{one['GrowthFactor']:g}%" for page in pages for one in page["Items"])
-        assert [factors[step] for step in self.steps] == [1, 1], what
+        mine = [one for page in pages for one in page["Items"] if f"{one['GrowthFactor']:g}%" in self.steps]
+        assert sorted(f"{one['GrowthFactor']:g}%" for one in mine) == sorted(self.steps), what
+        for one in mine:
+            appconfig.delete_deployment_strategy(DeploymentStrategyId=one["Id"])
         phases = [one.rollout.phase for one in world.store.history()]
         assert phases == [Phase.ROLLED_BACK, Phase.COMPLETED, Phase.COMPLETED], what
         document = world.flag_orders.document("shop", int(world.store.history()[1].rollout.candidate))
         assert world.read == encode(document).encode(), what
+        appconfig.delete_application(**of)  # ministack lists fifty and no more, as of strategies
 
 
 def clients() -> Calls:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -42,12 +43,14 @@ def tell(quicker_url: str, keys: None, tmp_path: Path, monkeypatch: pytest.Monke
         for service in SERVICES:
             monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", url)
 
-    def begin(number: int, faults: Faults) -> Callable[[], Asked]:
+    homes = count()
+
+    def begin(faults: Faults) -> Callable[[], Asked]:
         proxy = FaultProxy({}, otherwise=quicker_url)
         point(proxy.url)
         calls = clients()
         point(quicker_url)
-        story = Story(tmp_path / str(number), make_place(), proxy, calls)
+        story = Story(tmp_path / str(next(homes)), make_place(), proxy, calls)
 
         def run() -> Asked:
             with proxy:
@@ -60,7 +63,7 @@ def tell(quicker_url: str, keys: None, tmp_path: Path, monkeypatch: pytest.Monke
         with ThreadPoolExecutor(AT_ONCE) as pool:
             while len(told) < len(cases):
                 begun = range(len(told), min(len(told) + AT_ONCE, len(cases)))
-                some = [begin(number, cases[number]) for number in begun]
+                some = [begin(cases[number]) for number in begun]
                 told += [done.result() for done in [pool.submit(story) for story in some]]
         return told
 
