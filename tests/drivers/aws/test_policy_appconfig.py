@@ -173,6 +173,19 @@ def test_a_monitor_that_would_take_everything_back_is_said(
     assert what in " ".join(capsys.readouterr().out.split())
 
 
+def test_monitors_that_may_not_be_seen_are_said_beside_all_the_rest(
+    proxy: NotingProxy, place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    through(proxy, monkeypatch)
+    proxy.denied = "DescribeAlarms"
+    assert plan("-f", written(tmp_path, place), "--json") == 2
+    there = json.loads(capsys.readouterr().out)["there"]
+    (wrong,) = [one for one in there if one["wrong"]]
+    assert (wrong["kind"], wrong["is_now"]) == ("monitor", "cannot be seen")
+    assert "DescribeAlarms" in wrong["wrong"]
+    assert len(there) == 6
+
+
 @pytest.mark.parametrize(
     ("changes", "what"),
     [

@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tidegate.core.environment import Environment
-from tidegate.core.errors import Refused, TidegateError, Unreachable
+from tidegate.core.errors import TidegateError, Unreachable
 from tidegate.core.flag_platform import AppConfig
 from tidegate.core.strategy import AT_ONCE, LEADER, Strategy, strategy_of
 from tidegate.drivers.aws import appconfig_requests as requests
+from tidegate.drivers.aws.appconfig_monitors import monitors
 from tidegate.drivers.aws.appconfig_pilot import Pilot
 from tidegate.drivers.aws.appconfig_seen import Deployment, Seen
 from tidegate.drivers.aws.call import Call, Caller
-from tidegate.drivers.aws.cloudwatch import CloudWatch
 from tidegate.drivers.aws.findings import Finding, FlagArns, Survey, alarms
 from tidegate.drivers.aws.pages import pages
 
@@ -107,29 +107,25 @@ def _shape(strategy: Strategy) -> str:
 
 
 def _monitors(environment: Item, caller: Caller) -> Iterator[Finding]:
-    """AppConfig takes back every deployment while one of these fires or has no data."""
-    kind, names = "monitor", [str(one["AlarmArn"]).partition(":alarm:")[2] for one in environment.get("Monitors") or ()]
-    if not names:
-        yield Finding(kind, "none", "no alarm makes AppConfig go back by itself")
-        return
+    """AppConfig takes back every deployment while one of these fires or has no data, and a start is refused for it."""
+    kind = "monitor"
     try:
-        states = CloudWatch(lambda: caller).states(names)
-    except Refused:  # Tidegate itself never asks for these: the role may not be allowed to
-        yield from (Finding(kind, name, "its state may not be seen") for name in names)
+        found = monitors(caller, environment)
+    except Unreachable:
+        raise
+    except TidegateError as error:
+        yield Finding(kind, "all", "cannot be seen", wrong=error.what, mend=error.mend)
         return
-    for name in names:
-        state = states.get(name)
-        if state is None:
-            wrong = f"{LEADER} monitors the alarm {name}, and CloudWatch has none of that name."
-            yield Finding(kind, name, "not there", wrong=wrong, mend=f"Make it, or take it out of {_said(environment)}.")
-        elif state.value == "ALARM":
-            wrong = f"The alarm {name}, which {LEADER} monitors, is in ALARM: every deployment is taken back at once."
-            yield Finding(kind, name, state.value, wrong=wrong, mend="Wait until it is over.")
-        elif state.value == "INSUFFICIENT_DATA":
-            wrong = f"The alarm {name}, which {LEADER} monitors, has no data: every deployment is taken back at once."
-            yield Finding(kind, name, state.value, wrong=wrong, mend="Let it treat missing data as notBreaching.")
+    if not found:
+        yield Finding(kind, "none", "no alarm makes AppConfig go back by itself")
+    for one in found:
+        if one.state is None:
+            yield Finding(kind, one.name, "not there, or its actions are switched off: nobody goes back by it")
+        elif one.trouble:
+            wrong = f"The alarm {one.name}, which {LEADER} monitors, {one.trouble}: every deployment is taken back at once."
+            yield Finding(kind, one.name, one.state.value, wrong=wrong, mend=one.mend)
         else:
-            yield Finding(kind, name, state.value)
+            yield Finding(kind, one.name, one.state.value)
 
 
 # --- Names, ids and ARNs ------------------------------------------------------------------------------------------------
