@@ -30,6 +30,8 @@ UNDER_WAY = ("VALIDATING", "DEPLOYING", "BAKING", "ROLLING_BACK")
 TAKEN_BACK = ("ROLLING_BACK", "ROLLED_BACK", "REVERTED")
 REVERTIBLE = timedelta(hours=71)
 """After its completion a deployment can be reverted for 72 hours."""
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(minutes=1)
+"""Before a way back that AppConfig took back is deployed again; twice as long each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Deployment:
     """Of our profile."""
     rollout: str = ""
     exposure: Exposure = NONE
+    began: datetime | None = None
     completed: datetime | None = None
     why: str = ""
     """Why it was taken back, as AppConfig says it."""
@@ -117,7 +120,16 @@ def next_act(setting: Setting, seen: Seen) -> Stop | Start | None:
         return None
     in_a_hurry = errand is not None and (errand.back or not errand.plan.guarded)
     revert = _back_to(wanted, seen) if in_a_hurry else None
+    if revert is None and back and _is_too_soon(setting.rollout, wanted, seen):
+        return None
     return revert or Start(wanted, at_once=back or not setting.slot)
+
+
+def _is_too_soon(rollout: str, wanted: str, seen: Seen) -> bool:
+    """Whether what this rollout deployed on its way back was taken back just now, as it is while a monitored alarm fires."""
+    tries = [one for one in seen.deployments if (one.rollout, one.version) == (rollout, wanted) and one.is_taken_back]
+    last = tries[0].completed or tries[0].began if tries else None
+    return last is not None and seen.at - last < min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(len(tries) - 1, 10))
 
 
 def _back_to(wanted: str, seen: Seen) -> Stop | None:
@@ -188,6 +200,7 @@ def read_item(item: Mapping[str, Any], profile: str, version: str, detail: Mappi
         ours=_is_of(profile, item, detail),
         rollout=said.removeprefix(BY_US) if said.startswith(BY_US) else "",
         exposure=_exposure({**item, **detail}, state),
+        began=item.get("StartedAt"),
         completed=item.get("CompletedAt"),
         why=_why(detail),
     )
