@@ -57,18 +57,18 @@ class AlbGlance:
 
 
 class AlbPilot:
-    """Implements lever.Pilot. `callers` gives the caller of a region; `jotter` keeps where the counting stands."""
+    """Implements lever.Pilot. `caller` gives who asks AWS for it; `jotter` keeps where the counting stands."""
 
     def __init__(
         self,
         subject: str,
         ecs: Ecs,
-        callers: Callable[[str], Caller],
+        caller: Callable[[], Caller],
         clock: Callable[[], datetime],
         jotter: Jotter | None = None,
     ) -> None:
         self.ecs = ecs
-        self._callers = callers
+        self._caller = caller
         self._clock = clock
         self._revisions = Revisions(lambda: self.caller)
         self._given_up = GivenUp(lambda service, definition: last_words(self.caller, ecs, service, definition))
@@ -79,7 +79,7 @@ class AlbPilot:
     @property
     def caller(self) -> Caller:
         """Raises Refused when boto3 is not there."""
-        return self._callers(self.ecs.region)
+        return self._caller()
 
     def glance(self) -> AlbGlance | None:
         seen = self.seen

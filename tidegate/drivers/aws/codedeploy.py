@@ -61,11 +61,11 @@ class CodeDeployGlance:
 
 
 class CodeDeployPilot:
-    """Implements lever.Pilot. `callers` gives the caller of a region."""
+    """Implements lever.Pilot. `caller` gives who asks AWS for it."""
 
-    def __init__(self, place: CodeDeploy, callers: Callable[[str], Caller], clock: Callable[[], datetime]) -> None:
+    def __init__(self, place: CodeDeploy, caller: Callable[[], Caller], clock: Callable[[], datetime]) -> None:
         self.place = place
-        self._callers = callers
+        self._caller = caller
         self._clock = clock
         self._revisions = Revisions(lambda: self.caller)
         self._reader = Reader(place, lambda: self.caller, self._revisions)
@@ -77,7 +77,7 @@ class CodeDeployPilot:
     @property
     def caller(self) -> Caller:
         """Raises Refused when boto3 is not there."""
-        return self._callers(self.place.region)
+        return self._caller()
 
     def glance(self) -> CodeDeployGlance | None:
         return self._glance

@@ -20,9 +20,9 @@ def pilots(callers: Callers, clock: Callable[[], datetime], jotter: Jotter | Non
     def make(subject: str, platform: Platform) -> Pilot:
         access = platform.access(subject)
         if platform.ecs is not None:
-            return AlbPilot(subject, platform.ecs, lambda _: callers(access), clock, jotter)
+            return AlbPilot(subject, platform.ecs, lambda: callers(access), clock, jotter)
         if platform.codedeploy is not None:
-            return CodeDeployPilot(platform.codedeploy, lambda _: callers(access), clock)
+            return CodeDeployPilot(platform.codedeploy, lambda: callers(access), clock)
         raise Refused(f"{subject} names no platform.", "Give platform.ecs or platform.codedeploy.")
 
     return make

@@ -74,7 +74,7 @@ def _roles(definition: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _of_codedeploy(file: Service, place: CodeDeploy, caller: Caller) -> Survey:
     name, wrong, mend = f"{place.application}/{place.deployment_group}", "", ""
-    pilot, is_now, arn = CodeDeployPilot(place, lambda _: caller, lambda: datetime.now(UTC)), "not there", ""
+    pilot, is_now, arn = CodeDeployPilot(place, lambda: caller, lambda: datetime.now(UTC)), "not there", ""
     try:
         group = pilot.group()
         is_now = str(group)
