@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import io
+import socketserver
+import subprocess
+import sys
+import threading
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
 from rich.console import Console
 
-from tests.cli.pictures import EVENTS, rollout
+from tests.cli.pictures import EVENTS, GUARDS, rollout
+from tidegate.cli.answers import Rollout
 from tidegate.cli.ending import Exit
 from tidegate.cli.follow import Message, read_messages
 from tidegate.cli.screen import Screen
@@ -143,3 +151,50 @@ def test_a_guard_without_data_is_not_worth_a_line() -> None:
     for state in ("no_data", "ok", "no_data", "ok"):
         teller.tell(Message(status=rollout(guards=(("errors", state, ""),))))
     assert out.getvalue() == ""
+
+
+class Flood(socketserver.StreamRequestHandler):
+    """A controller that tells how it stands without a pause."""
+
+    def handle(self) -> None:
+        long = rollout(guards=GUARDS * 2000)  # so that it is being read when its reader leaves
+        message = b"event: status\ndata: " + TypeAdapter(Rollout).dump_json(long) + b"\n\n"
+        with suppress(OSError):
+            self.request.recv(4096)
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+            for _ in range(1_000):
+                self.wfile.write(message)
+
+
+WHO_LEAVES = """
+import sys
+import time
+from pathlib import Path
+from tidegate.cli.follow import Follower
+from tidegate.settings import Settings
+
+for message in Follower(Settings(home=Path(sys.argv[1]), database=""), rollout="web-12"):
+    if message.status is not None:
+        time.sleep(float(sys.argv[2]))
+        break
+"""
+
+
+@pytest.mark.real
+def test_whoever_leaves_while_messages_come_leaves_with_his_own_exit_code(tmp_path: Path) -> None:
+    """A thread that Python ends inside compiled code may take the whole process with it."""
+
+    class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+        daemon_threads = True
+
+    with Server(str(tmp_path / "api.sock"), Flood) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            for number in range(8):
+                command = [sys.executable, "-c", WHO_LEAVES, str(tmp_path), str(0.1 + number / 100)]
+                done = subprocess.run(command, capture_output=True, check=False, timeout=60)
+                assert (done.returncode, done.stderr) == (0, b"")
+        finally:
+            server.shutdown()
+            thread.join()

@@ -39,14 +39,15 @@ class Message:
 class Follower:
     """Reads in a thread of its own, so that a picture can be painted and Ctrl-C is heard at any time.
 
-    `told` is the last event that came.
+    `told` is the last event that was handed on. The thread is left behind when the command ends, and what it reads is made
+    into answers by who asks: Python ends such a thread where it is, and inside pydantic's compiled code that ends the process.
     """
 
     def __init__(self, settings: Settings, *, rollout: str, after: int | None = None) -> None:
         self._settings = settings
         self._params = {"rollout": rollout}
-        self.told = after
-        self._messages: queue.SimpleQueue[Message | TidegateError] = queue.SimpleQueue()
+        self.told = self._came = after
+        self._messages: queue.SimpleQueue[tuple[str, Any] | TidegateError] = queue.SimpleQueue()
         self._heard = time.monotonic()
         self._ended = threading.Event()
         threading.Thread(target=self._run, name="follow", daemon=True).start()
@@ -55,11 +56,15 @@ class Follower:
         """Ends never. Raises what the controller refused: that will not change."""
         while True:
             try:
-                message = self._messages.get(timeout=LOOK)
+                came = self._messages.get(timeout=LOOK)
             except queue.Empty:
-                message = Message(silent=self._silent())
-            if isinstance(message, TidegateError):
-                raise message
+                yield Message(silent=self._silent())
+                continue
+            if isinstance(came, TidegateError):
+                raise came
+            message = message_of(*came)
+            if message.event is not None:
+                self.told = message.event.id
             yield message
 
     def close(self) -> None:
@@ -82,7 +87,7 @@ class Follower:
             self._ended.wait(AGAIN)
 
     def _read(self) -> None:
-        params: dict[str, Any] = {**self._params, "after": self.told}
+        params: dict[str, Any] = {**self._params, "after": self._came}
         with Client(self._settings) as client, client.lines("/stream", params=params) as lines:
             for kind, id_, content in read_messages(lines):
                 if self._ended.is_set():
@@ -92,12 +97,17 @@ class Follower:
 
     def _take(self, kind: str, id_: str, content: Any) -> None:
         if kind == "event":
-            self.told = int(id_)
-            self._messages.put(Message(event=read_as(Event, content), raw=content))
-        elif kind == "status" and content is not None:
-            self._messages.put(Message(status=read_as(Rollout, content), raw=content))
-        elif kind == "problem":
-            self._messages.put(Message(problem=clean_line(str(content["detail"])), raw=content))
+            self._came = int(id_)
+        if kind in ("event", "problem") or (kind == "status" and content is not None):
+            self._messages.put((kind, content))
+
+
+def message_of(kind: str, content: Any) -> Message:
+    if kind == "event":
+        return Message(event=read_as(Event, content), raw=content)
+    if kind == "status":
+        return Message(status=read_as(Rollout, content), raw=content)
+    return Message(problem=clean_line(str(content["detail"])), raw=content)
 
 
 def read_messages(lines: Iterator[str]) -> Iterator[tuple[str, str, Any]]:
