@@ -6,6 +6,7 @@ users here.
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -92,6 +93,7 @@ class Place:
     family: str
 
 
+_PRIORITIES = itertools.count(1)
 _NETWORK: dict[str, tuple[str, str]] = {}  # by endpoint: one VPC and listener for all
 
 
@@ -110,7 +112,7 @@ def make_place(endpoint: str, template: str = "shop/web:none", host: bool = Fals
     forward = {"TargetGroups": [{"TargetGroupArn": group, "Weight": 1 - place} for place, group in enumerate(groups)]}
     rule = elb.create_rule(
         ListenerArn=listener,
-        Priority=1 + uuid.uuid4().int % 49_000,
+        Priority=next(_PRIORITIES),
         Conditions=[{"Field": "host-header", "Values": [f"{name}.example.org"]}],
         Actions=[{"Type": "forward", "ForwardConfig": forward}],
     )["Rules"][0]["RuleArn"]

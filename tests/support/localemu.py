@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -45,7 +44,7 @@ def localemu(directory: Path) -> Iterator[str]:
     with log.open("wb") as out:
         command = [str(LOCALEMU / "bin" / "python"), "-P", str(START)]  # nothing that lies beside it
         env = {**os.environ, **_settings(directory, port)}
-        process = subprocess.Popen(command, env=env, cwd=directory, stdout=out, stderr=out, start_new_session=True)
+        process = subprocess.Popen(command, env=env, cwd=directory, stdout=out, stderr=out)
     try:
         url = f"http://127.0.0.1:{port}"
         until_answered(process, url, log, refused=True, within=100)
@@ -53,9 +52,7 @@ def localemu(directory: Path) -> Iterator[str]:
         yield url
         assert heard_at(process.pid) == {"127.0.0.1"}
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # with whatever it started; it keeps nothing that somebody wants
-        process.wait()
+        _end(process)
 
 
 def _settings(directory: Path, port: int) -> dict[str, str]:
@@ -79,6 +76,16 @@ def _wake(url: str) -> None:
     session = boto3.session.Session("test", "test", region_name="us-east-1")
     session.client("elbv2", endpoint_url=url).describe_load_balancers()
     session.client("cloudwatch", endpoint_url=url).describe_alarms()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """With whatever it started; it keeps nothing that somebody wants."""
+    with suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
+    process.kill()
+    process.wait()
 
 
 def heard_at(pid: int) -> set[str]:

@@ -183,7 +183,8 @@ class Platform(Document):
         """Where users come in, as well as the file says it."""
         if self.ecs is not None:
             return f"ALB {self.ecs.listener_rule.split('/')[2]}"
-        return f"CodeDeploy {self.codedeploy.application}/{self.codedeploy.deployment_group}" if self.codedeploy is not None else ""
+        place = self.codedeploy
+        return f"CodeDeploy {place.application}/{place.deployment_group}" if place is not None else ""
 
 
 class EcsTasks(Document):
