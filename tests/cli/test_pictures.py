@@ -171,7 +171,8 @@ def test_harm_is_said_in_few_lines_with_every_figure() -> None:
     assert say_harm(replace(HARM, requests=1, failed=1, seen=0, rescued=1, time_to_act=None))[1].endswith(
         "users saw none of it: the baseline answered instead."
     )
-    assert say_harm(replace(HARM, requests=0)) == ["No request reached it."]
+    assert say_harm(replace(HARM, requests=0)) == ["No request to it has been counted."]
+    assert say_harm(replace(HARM, requests=0, most="0%")) == ["No request reached it."]
 
 
 def test_a_version_that_is_only_slow_is_not_said_to_be_well() -> None:

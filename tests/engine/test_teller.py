@@ -37,4 +37,8 @@ def test_a_version_that_is_only_slow_is_not_said_to_be_well() -> None:
 
 def test_a_version_that_harms_nobody_is_said_to() -> None:
     assert say_harm(replace(SLOW, slow=0)) == "1,240 requests reached it, at most 10% of the users; none failed."
+
+
+def test_that_nothing_reached_it_is_said_only_when_nobody_was_let_in() -> None:
     assert say_harm(Harm()) == "No request reached it."
+    assert say_harm(Harm(most=Exposure(1000))) == "No request to it has been counted."

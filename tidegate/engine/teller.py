@@ -143,8 +143,8 @@ def harmed(rollout: Rollout, harm: Harm) -> str:
 def say_harm(harm: Harm) -> str:
     """Who was harmed, in one or two sentences."""
     counted = harm.counted
-    if not counted.requests:
-        return "No request reached it."
+    if not counted.requests:  # on some platforms counts come minutes late
+        return "No request to it has been counted." if harm.most else "No request reached it."
     reached = f"{counted.requests:,} requests reached it, at most {harm.most} of the users"
     slow = f"about {harm.slow:,} were slower than they would have been on the baseline" if harm.slow else ""
     if not counted.failed and not slow:

@@ -200,7 +200,7 @@ def harm_in_short(view: RolloutView) -> str:
     if not counted.requests and view.led:
         return f"{view.led} led it: its requests were not counted."
     if not counted.requests:
-        return "No request reached it while it was watched."
+        return "No request to it has been counted." if view.harm.most else "No request reached it."
     said = [f"{count(counted.requests, 'request')} watched"]
     said.append(f"{counted.failed:,} failed, users saw {counted.seen or 'none'}" if counted.failed else "none failed")
     if view.harm.slow:
