@@ -93,7 +93,7 @@ class Place:
     family: str
 
 
-_PRIORITIES = itertools.count(1)
+PRIORITIES = itertools.count(1)
 _NETWORK: dict[str, tuple[str, str]] = {}  # by endpoint: one VPC and listener for all
 
 
@@ -112,7 +112,7 @@ def make_place(endpoint: str, template: str = "shop/web:none", host: bool = Fals
     forward = {"TargetGroups": [{"TargetGroupArn": group, "Weight": 1 - place} for place, group in enumerate(groups)]}
     rule = elb.create_rule(
         ListenerArn=listener,
-        Priority=next(_PRIORITIES),
+        Priority=next(PRIORITIES),
         Conditions=[{"Field": "host-header", "Values": [f"{name}.example.org"]}],
         Actions=[{"Type": "forward", "ForwardConfig": forward}],
     )["Rules"][0]["RuleArn"]

@@ -13,7 +13,7 @@ import boto3
 import pytest
 
 from tests.drivers.aws.test_alb_requests import must_be_taken
-from tests.support.aws_world import AwsWorld, Place, _network
+from tests.support.aws_world import PRIORITIES, AwsWorld, Place, _network
 from tests.support.both import BOTH
 from tests.support.fault_proxy import Fault, FaultProxy, Wrong
 from tests.support.terminal import terminal
@@ -75,7 +75,7 @@ def running(proxy: FaultProxy) -> Running:
     elb.modify_target_group_attributes(TargetGroupArn=group, Attributes=[attribute])
     rule = elb.create_rule(
         ListenerArn=listener,
-        Priority=1 + uuid.uuid4().int % 49_000,
+        Priority=next(PRIORITIES),
         Conditions=[{"Field": "host-header", "Values": [f"{name}.example.org"]}],
         Actions=[
             {"Type": "authenticate-oidc", "Order": 1, "AuthenticateOidcConfig": OIDC},
