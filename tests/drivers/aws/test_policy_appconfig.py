@@ -73,9 +73,18 @@ def asked(proxy: NotingProxy) -> set[str]:
     return {f"{SIGNED[one.service]}:{one.operation}" for one in proxy.noted}
 
 
+def forget_strategies() -> None:
+    """Those of other tests: else none has to be made."""
+    client = boto3.client("appconfig")
+    for strategy in client.list_deployment_strategies(MaxResults=50)["Items"]:
+        if strategy["Name"].startswith("tidegate-"):
+            client.delete_deployment_strategy(DeploymentStrategyId=strategy["Id"])
+
+
 def test_the_policies_allow_what_whole_releases_and_agents_ask_for_and_nothing_else(
     proxy: NotingProxy, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    forget_strategies()
     through(proxy, monkeypatch)
     world = Guarded(tmp_path, place)
     world.configure(alarms=world.alarms)
