@@ -323,7 +323,7 @@ class Service(Document):
         for alarm in self.alarms:
             if alarm.metric and not alarm.metric_name.source.is_told and alarm.metric != "tasks_healthy":
                 raise ValueError(
-                    f"alarm {alarm.name} looks at {alarm.metric}, which nobody counts on ALB.\nName an alarm or a metric of "
+                    f"alarm {alarm.name} looks at {alarm.metric}, which nobody counts on ECS.\nName an alarm or a metric of "
                     'CloudWatch: cloudwatch:AWS/ApplicationELB/HTTPCode_Target_5XX_Count{TargetGroup="{target_group}",...}, '
                     "or ask Prometheus: prometheus:QUERY."
                 )
