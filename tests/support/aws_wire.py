@@ -19,9 +19,9 @@ import botocore.session
 
 SIGNED_ALIKE = {"appconfig": ("appconfig", "appconfigdata")}
 """Services of the REST wire by the name that their requests are signed for."""
-CODES = {400: "ThrottlingException", 500: "InternalFailure", 503: "ServiceUnavailable"}
+CODES = {400: "ThrottlingException", 403: "AccessDeniedException", 500: "InternalFailure", 503: "ServiceUnavailable"}
 REST_CODES = CODES | {500: "InternalServerException"}
-QUERY_CODES = CODES | {400: "Throttling"}
+QUERY_CODES = CODES | {400: "Throttling", 403: "AccessDenied"}
 
 
 class Wire(StrEnum):
@@ -32,25 +32,32 @@ class Wire(StrEnum):
 
 @dataclass(frozen=True)
 class Asked:
-    """`service`: what it is signed for."""
+    """`service` and `region`: what it is signed for; `key`: with whose access key."""
 
     service: str
     operation: str
     wire: Wire
+    key: str = ""
+    region: str = ""
 
 
 def asked(method: str, target: str, headers: Mapping[str, str], body: bytes) -> Asked:
     """`target` is path and query. An operation that nobody knows is told as it was asked for."""
-    signed = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/", headers.get("authorization", ""))
-    service = signed[1] if signed else ""
+    signed = re.search(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/", headers.get("authorization", ""))
+    key, region, service = signed.groups() if signed else ("", "", "")
+    operation, wire = _operation(service, method, target, headers, body)
+    return Asked(service, operation, wire, key, region)
+
+
+def _operation(service: str, method: str, target: str, headers: Mapping[str, str], body: bytes) -> tuple[str, Wire]:
     if name := headers.get("x-amz-target"):
-        return Asked(service, name.rpartition(".")[2], Wire.JSON)
+        return name.rpartition(".")[2], Wire.JSON
     if service in SIGNED_ALIKE:
         path = urllib.parse.urlsplit(target).path
         found = (name for name, verb, pattern in _routes(service) if verb == method and pattern.fullmatch(path))
-        return Asked(service, next(found, f"{method} {path}"), Wire.REST)
+        return next(found, f"{method} {path}"), Wire.REST
     action = urllib.parse.parse_qs(body.decode(errors="replace")).get("Action")
-    return Asked(service, action[0] if action else f"{method} {target}", Wire.QUERY)
+    return action[0] if action else f"{method} {target}", Wire.QUERY
 
 
 @cache

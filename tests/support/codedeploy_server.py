@@ -21,6 +21,7 @@ from botocore.parsers import create_parser
 from tests.support import aws_wire
 from tests.support.aws_wire import Wire, trouble
 from tests.support.our_codedeploy import OurCodeDeploy, operation_of
+from tests.support.serving import serving
 from tidegate.core.errors import NotFound, Refused, TidegateError
 from tidegate.drivers.aws.call import Call
 
@@ -43,14 +44,12 @@ class CodeDeployServer:
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> CodeDeployServer:
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="codedeploy")
-        self._thread.start()
+        self._beside = serving(self._server)
+        self._beside.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._server.shutdown()
-        self._thread.join(30)
-        self._server.server_close()
+        self._beside.__exit__(kind, error, trace)
 
     def answer(self, service: str, operation: str, body: bytes) -> aws_wire.Answer:
         call = Call(service, xform_name(operation))

@@ -2,6 +2,8 @@
 
 with FaultProxy({"ecs": ministack_url}, otherwise=moto_url) as proxy:
     proxy.arm(Fault("ModifyRule", 2, Wrong.LOST, times=3))     from the second ModifyRule on, three times
+    proxy.denied = "AssumeRole"                                AWS does not allow it, whoever asks
+    {one.operation for one in proxy.noted}                     what was asked for since it was armed, or told to forget
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 
 from tests.support.aws_wire import Answer, Asked, asked, trouble
+from tests.support.serving import serving
 
 OF_EACH_CONNECTION = ("connection", "content-length", "date", "keep-alive", "server", "transfer-encoding")
 """Headers that are not passed on."""
@@ -49,8 +52,9 @@ class FaultProxy:
         self.upstreams, self.otherwise = upstreams, otherwise
         self.asked: Counter[str] = Counter()
         """By operation, since it was armed."""
-        self.signed: set[tuple[str, str]] = set()
-        """The services that requests were signed for, with their operations, since then."""
+        self.denied = ""
+        """The operation that AWS does not allow."""
+        self._noted: list[Asked] = []
         self.struck = 0
         self._fault: Fault | None = None
         self._lock = threading.Lock()
@@ -59,25 +63,31 @@ class FaultProxy:
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> FaultProxy:
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="faults")
-        self._thread.start()
+        self._beside = serving(self._server)
+        self._beside.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._server.shutdown()
-        self._thread.join(30)
-        self._server.server_close()
+        self._beside.__exit__(kind, error, trace)
 
     def arm(self, fault: Fault | None) -> None:
         """Counts anew, and nothing else goes wrong."""
         with self._lock:
-            self._fault, self.struck, self.asked, self.signed = fault, 0, Counter(), set()
+            self._fault, self.struck, self.asked, self._noted = fault, 0, Counter(), []
+
+    def forget(self) -> None:
+        self.arm(None)
+
+    @property
+    def noted(self) -> list[Asked]:
+        with self._lock:
+            return list(self._noted)
 
     def judge(self, request: Asked) -> Wrong | None:
         """Notes one request, and says what goes wrong with it."""
         with self._lock:
             self.asked[request.operation] += 1
-            self.signed.add((request.service, request.operation))
+            self._noted.append(request)
             fault = self._fault
             if fault is None or fault.operation not in ("", request.operation):
                 return None
@@ -85,6 +95,9 @@ class FaultProxy:
                 return None
             self.struck += 1
             return fault.wrong
+
+
+_DENIED = "User: arn:aws:iam::000000000000:user/ann is not authorized to perform this"
 
 
 class _Server(ThreadingHTTPServer):
@@ -109,7 +122,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", 0)))
         request = asked(self.command, self.path, self.headers, body)
-        match self.server.proxy.judge(request):
+        wrong = self.server.proxy.judge(request)
+        if request.operation == self.server.proxy.denied:
+            self._say(trouble(request.wire, 403, said=_DENIED))
+            return
+        match wrong:
             case None:
                 self._say(self._ask(request, body))
             case Wrong.UNHEARD:

@@ -116,7 +116,7 @@ def test_the_policy_allows_what_whole_rollouts_ask_for_and_nothing_else(
     world.orders.abort("web", "ann", "enough")
     world.seconds_until(lambda: world.rollout().phase is Phase.ROLLED_BACK)
     last_words(world.caller, ecs_of(world.file()), place.services[0], "")  # as when a version is given up
-    asked = {f"{SERVICES[service]}:{operation}" for service, operation in proxy.signed}
+    asked = {f"{SERVICES[one.service]}:{one.operation}" for one in proxy.noted}
     roles = ["arn:aws:iam::123456789012:role/web"]
     assert actions_of(policy_of(world.file(), roles, "Tidegate")) - WITHOUT_A_CALL == asked
 

@@ -14,8 +14,8 @@ from tests.drivers.aws.test_appconfig import HALVES, OFF, ON, SLOW
 from tests.drivers.aws.test_policy import plan
 from tests.support.appconfig_place import Place, make_place
 from tests.support.appconfig_world import AppConfigWorld
+from tests.support.fault_proxy import FaultProxy
 from tests.support.flag_agents import SUBJECT
-from tests.support.noting_proxy import NotingProxy
 from tidegate.core.environment import Environment
 from tidegate.core.rollout import Phase
 from tidegate.drivers.aws.appconfig_data import AppConfigData
@@ -53,8 +53,8 @@ class Guarded(AppConfigWorld):
 
 
 @pytest.fixture
-def proxy(appconfig_at: str) -> Iterator[NotingProxy]:
-    with NotingProxy({}, otherwise=appconfig_at) as proxy:
+def proxy(appconfig_at: str) -> Iterator[FaultProxy]:
+    with FaultProxy({}, otherwise=appconfig_at) as proxy:
         yield proxy
 
 
@@ -64,12 +64,12 @@ def place(appconfig_at: str, monkeypatch: pytest.MonkeyPatch) -> Place:
     return make_place()
 
 
-def through(proxy: NotingProxy, monkeypatch: pytest.MonkeyPatch) -> None:
+def through(proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("APPCONFIG", "APPCONFIGDATA", "CLOUDWATCH"):
         monkeypatch.setenv(f"AWS_ENDPOINT_URL_{name}", proxy.url)
 
 
-def asked(proxy: NotingProxy) -> set[str]:
+def asked(proxy: FaultProxy) -> set[str]:
     return {f"{SIGNED[one.service]}:{one.operation}" for one in proxy.noted}
 
 
@@ -82,7 +82,7 @@ def forget_strategies() -> None:
 
 
 def test_the_policies_allow_what_whole_releases_and_agents_ask_for_and_nothing_else(
-    proxy: NotingProxy, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    proxy: FaultProxy, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forget_strategies()
     through(proxy, monkeypatch)
@@ -183,7 +183,7 @@ def test_a_monitor_that_would_take_everything_back_is_said(
 
 
 def test_monitors_that_may_not_be_seen_are_said_beside_all_the_rest(
-    proxy: NotingProxy, place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    proxy: FaultProxy, place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     through(proxy, monkeypatch)
     proxy.denied = "DescribeAlarms"

@@ -12,22 +12,22 @@ import pytest
 from tests.drivers.aws.test_policy import plan
 from tests.drivers.aws.test_policy_appconfig import written
 from tests.support.appconfig_place import Place, make_place
-from tests.support.noting_proxy import NotingProxy
+from tests.support.fault_proxy import FaultProxy
 from tidegate.drivers.aws.policy import actions_of, trust_policy
 
 ROLE = "arn:aws:iam::210987654321:role/releases/tidegate"
 
 
 @pytest.fixture
-def proxy(appconfig_at: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[NotingProxy]:
-    with NotingProxy({}, otherwise=appconfig_at) as proxy:
+def proxy(appconfig_at: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
+    with FaultProxy({}, otherwise=appconfig_at) as proxy:
         for name in ("APPCONFIG", "CLOUDWATCH", "STS"):
             monkeypatch.setenv(f"AWS_ENDPOINT_URL_{name}", proxy.url)
         yield proxy
 
 
 @pytest.fixture
-def place(proxy: NotingProxy, monkeypatch: pytest.MonkeyPatch) -> Place:
+def place(proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch) -> Place:
     """In the role's account, of which nobody else sees anything."""
     with monkeypatch.context() as there:
         there.setenv("AWS_ACCESS_KEY_ID", "210987654321")
@@ -43,7 +43,7 @@ def file(tmp_path: Path, place: Place, **changes: Any) -> str:
 
 @pytest.mark.real
 def test_it_is_asked_as_the_role_and_three_policies_say_who_needs_what(
-    proxy: NotingProxy, place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    proxy: FaultProxy, place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TIDEGATE_CLOUDWATCH", "Tidegate")
     proxy.forget()
@@ -78,7 +78,7 @@ def test_it_is_asked_as_the_role_and_three_policies_say_who_needs_what(
 
 @pytest.mark.real
 def test_a_role_that_cannot_be_assumed_is_said_with_all_policies_that_are_needed(
-    proxy: NotingProxy, place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    proxy: FaultProxy, place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     proxy.denied = "AssumeRole"
     path = file(tmp_path, place)

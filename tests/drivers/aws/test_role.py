@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.core.test_platform import ECS, file
-from tests.support.noting_proxy import NotingProxy
+from tests.support.fault_proxy import FaultProxy
 from tidegate.core.access import Access
 from tidegate.core.document import read
 from tidegate.core.errors import Refused, Unreachable
@@ -40,29 +40,29 @@ def time() -> Time:
 
 
 @pytest.fixture
-def proxy(moto_url: str, keys: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[NotingProxy]:
-    with NotingProxy({}, otherwise=moto_url) as proxy:
+def proxy(moto_url: str, keys: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
+    with FaultProxy({}, otherwise=moto_url) as proxy:
         for service in ("STS", "CLOUDWATCH"):
             monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", proxy.url)
         yield proxy
 
 
 @pytest.fixture
-def calls(proxy: NotingProxy, time: Time) -> Calls:
+def calls(proxy: FaultProxy, time: Time) -> Calls:
     return Calls(Access("eu-west-1", ROLE, "shop/prod"), time)
 
 
-def assumed(proxy: NotingProxy) -> int:
+def assumed(proxy: FaultProxy) -> int:
     """How often it was."""
     return sum(one.operation == "AssumeRole" for one in proxy.noted)
 
 
-def keys_of(proxy: NotingProxy, operation: str) -> set[str]:
+def keys_of(proxy: FaultProxy, operation: str) -> set[str]:
     return {one.key for one in proxy.noted if one.operation == operation}
 
 
 def test_everything_is_signed_by_the_role_in_a_session_with_the_name_of_the_environment(
-    proxy: NotingProxy, calls: Calls
+    proxy: FaultProxy, calls: Calls
 ) -> None:
     assert calls.do(WHO)["Arn"] == "arn:aws:sts::210987654321:assumed-role/tidegate/tidegate-shop-prod"
     with ThreadPoolExecutor(8) as threads:
@@ -75,18 +75,18 @@ def test_everything_is_signed_by_the_role_in_a_session_with_the_name_of_the_envi
     assert {one.region for one in proxy.noted} == {"eu-west-1"}
 
 
-def test_nothing_is_assumed_before_something_is_asked_for(proxy: NotingProxy, calls: Calls) -> None:
+def test_nothing_is_assumed_before_something_is_asked_for(proxy: FaultProxy, calls: Calls) -> None:
     assert calls.region == "eu-west-1"
     assert proxy.noted == []
 
 
-def test_many_threads_at_once_assume_it_once(proxy: NotingProxy, calls: Calls) -> None:
+def test_many_threads_at_once_assume_it_once(proxy: FaultProxy, calls: Calls) -> None:
     with ThreadPoolExecutor(16) as threads:
         list(threads.map(lambda _: calls.do(ALARMS), range(16)))
     assert assumed(proxy) == 1
 
 
-def test_it_is_assumed_again_before_it_ends(proxy: NotingProxy, calls: Calls, time: Time) -> None:
+def test_it_is_assumed_again_before_it_ends(proxy: FaultProxy, calls: Calls, time: Time) -> None:
     calls.do(ALARMS)
     time.ahead = timedelta(minutes=40)
     calls.do(ALARMS)
@@ -98,7 +98,7 @@ def test_it_is_assumed_again_before_it_ends(proxy: NotingProxy, calls: Calls, ti
 
 
 def test_while_it_cannot_be_renewed_what_is_still_good_is_used_and_then_nothing(
-    proxy: NotingProxy, calls: Calls, time: Time
+    proxy: FaultProxy, calls: Calls, time: Time
 ) -> None:
     calls.do(ALARMS)
     proxy.denied = "AssumeRole"
@@ -113,7 +113,7 @@ def test_while_it_cannot_be_renewed_what_is_still_good_is_used_and_then_nothing(
     assert len(keys_of(proxy, "DescribeAlarms")) == 2
 
 
-def test_who_may_not_assume_it_is_told_what_the_role_and_he_need(proxy: NotingProxy, calls: Calls) -> None:
+def test_who_may_not_assume_it_is_told_what_the_role_and_he_need(proxy: FaultProxy, calls: Calls) -> None:
     proxy.denied = "AssumeRole"
     with pytest.raises(Refused) as refused:
         calls.do(ALARMS)
@@ -124,7 +124,7 @@ def test_who_may_not_assume_it_is_told_what_the_role_and_he_need(proxy: NotingPr
     assert keys_of(proxy, "DescribeAlarms") == set()
 
 
-def test_an_sts_that_does_not_answer_is_no_refusal(proxy: NotingProxy, calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_sts_that_does_not_answer_is_no_refusal(proxy: FaultProxy, calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1")
     with pytest.raises(Unreachable):
         calls.do(ALARMS)
@@ -137,7 +137,7 @@ def test_a_clock_that_is_wrong_by_hours_is_said(calls: Calls, time: Time) -> Non
     assert wrong.value.mend == "Set the clock of this machine right."
 
 
-def test_without_credentials_of_its_own_nobody_assumes_a_role(proxy: NotingProxy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_credentials_of_its_own_nobody_assumes_a_role(proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):

@@ -9,13 +9,13 @@ from tests.drivers.aws.test_policy_role import place as place
 from tests.drivers.aws.test_policy_role import proxy as proxy
 from tests.support.appconfig_place import Place
 from tests.support.appconfig_world import AT_ONCE
-from tests.support.noting_proxy import NotingProxy
+from tests.support.fault_proxy import FaultProxy
 from tests.support.walk import Tidegate
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
 
-def test_everything_of_a_file_with_a_role_is_asked_as_the_role(proxy: NotingProxy, place: Place) -> None:
+def test_everything_of_a_file_with_a_role_is_asked_as_the_role(proxy: FaultProxy, place: Place) -> None:
     proxy.forget()
     with Tidegate(tick="200ms") as tidegate:
         content = {"application": "shop", "environment": "prod", "compare": "off", "plan": AT_ONCE}
